@@ -71,6 +71,8 @@ class Window(NamedTuple):
     low: float
     high: float
     realised: float
+    held: tuple[int, int]  # windows judged by then, and those whose interval held
+    trusted: bool
 
 
 class Told(NamedTuple):
@@ -167,7 +169,9 @@ def _take(data: dict[str, Any], windows: dict[str, Window]) -> None:
     if data["by"] or "estimated" not in data or data["labelled"] < data["inferences"]:
         return
     hour, told = (_seconds(data["window"]["from"]) - BEGIN_S) / 3600, data["estimated"]
-    windows[data["window"]["from"]] = Window(hour, told["share"], *told["interval"], data["error"]["share"])
+    held = told["covered"]["windows"], told["covered"]["count"]
+    interval, realised = told["interval"], data["error"]["share"]
+    windows[data["window"]["from"]] = Window(hour, told["share"], *interval, realised, held, told["covered"]["trusted"])
 
 
 def _seconds(text: str) -> float:
@@ -197,8 +201,13 @@ def row_of(name: str, stream: str, rows: int, told: Told) -> dict[str, Any]:
         for place in (Window._fields.index("realised"), Window._fields.index("estimated"))
     )
     shares = {"covered_before": covered(before), "covered_after": covered(after)}
+    doubted = [one.hour for one in told.windows if not one.trusted]
+    said = {"held": told.windows[-1].held, "doubted": len(doubted), "doubted_from": min(doubted, default=None)}
     return (
-        {"table": name, "stream": stream, "windows": len(known), "error": error, "estimate": estimate} | shares | alarms
+        {"table": name, "stream": stream, "windows": len(known), "error": error, "estimate": estimate}
+        | shares
+        | alarms
+        | said
     )
 
 

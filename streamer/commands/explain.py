@@ -10,12 +10,13 @@ import orjson
 
 from schemas.events.batch import Record
 from streamer.commands.options import config_option
-from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
+from streamer.commands.sources import Source, either_files_or_topic, of_events, of_topic, said_in_words
 from streamer.config.decoder_fields import fields_of
 from streamer.config.expectation import told as expectations
 from streamer.config.model import Config
 from streamer.offline.absent import matched
 from streamer.offline.account import at_offset, unused
+from streamer.offline.estimates import told as estimates
 from streamer.offline.event_files import EventFiles
 from streamer.offline.explain import explain as explained
 from streamer.offline.explain import told
@@ -61,10 +62,12 @@ def explain(
 ) -> None:
     """Say what became of the first record, field by field, and of every monitor and series: what it watches, its tier
     and what is missing for the next, usual level and limits, the smallest drift found in an hour and in a day with 80 %
-    chance, and what it has of the budget of false alarms.
+    chance, and what it has of the budget of false alarms. With labels also how often the error
+    that was estimated without them held.
     """
     either_files_or_topic(inputs, topic)
     config = load_or_exit(config_path)
+    of_events(config, topic)
     with said_in_words():
         files = EventFiles(inputs, config)
         source: Source = of_topic(config, topic, begin, end) if topic else files
@@ -83,6 +86,7 @@ def explain(
         *unused(account, at_offset if topic else files.place),
         *matched(config, sample.names),
         *expectations(config),
+        *estimates(sample.tasks.values()),
         *told(found),
     ):
         click.echo(line)

@@ -9,7 +9,7 @@ import click
 from pydantic import ValidationError
 
 from streamer.commands.options import config_option
-from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
+from streamer.commands.sources import Source, either_files_or_topic, of_events, of_topic, said_in_words
 from streamer.config.reference_file import References
 from streamer.engine.references import LEAST
 from streamer.monitors.words import tell_apart
@@ -65,6 +65,7 @@ def build(
     """
     either_files_or_topic(inputs, topic)
     config = load_or_exit(config_path)
+    of_events(config, topic)
     named = topic or ", ".join(map(str, inputs))
     if topic or begin or end:
         named += f" from {begin or 'the beginning'} to {end or 'the end'}"

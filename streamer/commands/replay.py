@@ -38,7 +38,8 @@ Examples:
     "inputs",
     multiple=True,
     metavar="[[TOPIC:]PARTITION=]FILE",
-    help="JSONL file, .gz or not: one event a line, the line number is the offset. Repeatable.",
+    help="JSONL file, .gz or not: one event a line, or a record as kcat -J writes it; the line number is the offset."
+    " Repeatable.",
 )
 @click.option("--topic", help="Read a range of this topic instead.")
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")

@@ -12,6 +12,7 @@ import click
 from schemas.events.batch import Record
 from streamer.commands.broker_down import exit_unreachable
 from streamer.config.model import Config
+from streamer.config.stages import in_order_of_models, undecided
 from streamer.offline.event_files import EventFiles, Span
 from streamer.offline.joined import by_time
 from streamer.offline.replay import BadInput, parse_inputs
@@ -24,6 +25,15 @@ def either_files_or_topic(inputs: Sequence[object], topic: str | None) -> None:
     """Exit 2 for both and for neither."""
     if bool(inputs) == bool(topic):
         raise click.UsageError("Give either --input FILE (repeatable) or --topic T.")
+
+
+def of_events(config: Config, topic: str | None) -> None:
+    """Exit 2 for a topic that has no events as producers sent them: nothing of it could be read as such."""
+    chosen = in_order_of_models(config) if undecided(config) else config
+    if topic is not None and topic == chosen.topics.ordered:
+        raise click.UsageError(f"{topic} has what Driftline packed: replay and backtest read it, this reads events.")
+    if topic in config.topics.sides.values():
+        raise click.UsageError(f"What {topic} says is of events of other topics: give --topic one of those.")
 
 
 def not_there(output: Path | None) -> None:
@@ -71,7 +81,9 @@ class History:
             self.range = TopicRange(config, topic, partitions, *span)
         else:
             named = parse_inputs(inputs, config.topics.first())
-            self.files = [(one.partition, EventFiles((one.path,), config, model, Span(*span))) for one in named]
+            self.files = [
+                (one.partition, EventFiles((one.path,), config, model, Span(*span), one.partition[0])) for one in named
+            ]
 
     def notes(self) -> list[str]:
         """What a person should know of the columns of tables."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.events.batch import Batch, Reject, batch_of, part_of, text_of_event
+from schemas.events.batch import Batch, Record, Reject, batch_of, part_of, text_of_event
 from schemas.events.convert import id_hash
 from streamer.engine.companion import Beside
 from streamer.engine.figures import Counter
@@ -29,15 +29,22 @@ RESULTS = (ERASED_ID, UNKNOWN)
 Pack = Callable[[Batch, Any, Any], Sequence[tuple[int, bytes]]]
 
 
-def asked_for(rejects: Sequence[Reject]) -> tuple[list[tuple[int, int]], tuple[Reject, ...]]:
-    """Of what a topic has that could not be decoded offset and hash of each id that is to be erased, and all else. A
-    key that is no text is nobody's id.
+def asks(record: Record) -> int | None:
+    """The hash of the id that a record of such a topic asks to erase; None for all others. A key that is no text is
+    nobody's id.
     """
+    if record.value is not None or not record.key or record.unreadable:
+        return None
+    return id_hash(record.key.decode("utf-8", "replace"), ERASED)
+
+
+def asked_for(rejects: Sequence[Reject]) -> tuple[list[tuple[int, int]], tuple[Reject, ...]]:
+    """Of what a topic has that could not be decoded offset and hash of each id that is to be erased, and all else."""
     found, left = list[tuple[int, int]](), list[Reject]()
     for one in rejects:
-        record = one.record
-        if one.reason == "empty" and record.value is None and record.key and not record.unreadable:
-            found.append((record.offset, id_hash(record.key.decode("utf-8", "replace"), ERASED)))
+        id = asks(one.record) if one.reason == "empty" else None
+        if id is not None:
+            found.append((one.record.offset, id))
         else:
             left.append(one)
     return found, tuple(left)
@@ -62,7 +69,14 @@ def in_order(batch: Batch) -> Iterator[tuple[Batch, list[tuple[int, int]]]]:
 
 
 def packed(ids: Sequence[tuple[int, int]], times_ms: int, parts: int, pack: Pack, place: Any) -> Iterator[Any]:
-    """Records of these for each partition of the ordered log. They have no model."""
+    """Records of these for each partition of the ordered log."""
+    batch = erasing(ids, times_ms)
+    for part in range(parts):
+        yield from pack(batch, np.full(len(ids), part, np.int64), place)
+
+
+def erasing(ids: Sequence[tuple[int, int]], times_ms: int) -> Batch:
+    """Events that erase these. They have no model."""
     n = len(ids)
     whole, empty = np.arange(n, dtype=np.int32), np.zeros(0, np.int32)
     strings = dict.fromkeys(["", *(f"{id:016x}" for _, id in ids)])
@@ -71,9 +85,7 @@ def packed(ids: Sequence[tuple[int, int]], times_ms: int, parts: int, pack: Pack
     own = offsets, np.full(n, times_ms, np.int64), zeros, zeros - np.int32(1), np.zeros(n, np.uint64)
     texts = np.array([codes[f"{id:016x}"] for _, id in ids], np.int32)
     tables = (empty, empty, np.zeros(0)), (whole, zeros, texts), (empty, empty)
-    batch = batch_of(own, ((ERASED,), tuple(strings)), tables, rejects=(), next_offset=offsets.item(-1) + 1)
-    for part in range(parts):
-        yield from pack(batch, np.full(n, part, np.int64), place)
+    return batch_of(own, ((ERASED,), tuple(strings)), tables, rejects=(), next_offset=offsets.item(-1) + 1)
 
 
 def pieces(batch: Batch) -> Iterator[Batch]:

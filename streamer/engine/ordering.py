@@ -104,6 +104,11 @@ def writer_of(config: cfg.Config) -> bytes:
     return config.kafka.group.encode()
 
 
+def erased_by(config: cfg.Config) -> set[str]:
+    """The topics where a record without a value erases the id that is its key."""
+    return {topic for name, topic in config.topics.sides.items() if name != "control"}
+
+
 def part_of(key: Sequence[str], parts: int) -> int:
     """The partition of the ordered log for events of this model, and of these values of `kafka.order_by`. It never
     changes: each is in one.
@@ -132,7 +137,7 @@ class Ordering(NothingDetected):
         self.pack, self.grouping = engine.pack, engine.table.grouping
         self.first_end = first_end  # what is before it was there before the first start
         self.about = partition[0] in config.topics.sides.values()  # it has no inferences, but what is about them
-        self.erases = {topic for name, topic in config.topics.sides.items() if name != "control"}
+        self.erases = erased_by(config)
         self.ticks, self.tick_ms = 0, 0
         self.counts = dict.fromkeys(RESULTS, 0)
         self.reasons: dict[str, int] = {}

@@ -10,7 +10,8 @@ import numpy as np
 
 from detectors.bank import TIERS
 from detectors.compiled import CompiledEnvelope
-from detectors.envelope import Envelope, EnvelopeBank
+from detectors.envelope import RUN, Envelope, EnvelopeBank
+from detectors.extremes import DAY_MS, SCHOOL
 from detectors.reference import Judged, standardised
 from detectors.scales import KNEE
 from schemas.events.batch import Batch
@@ -18,14 +19,23 @@ from streamer.monitors.base import Gauge, Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of
 from streamer.monitors.evidence import Summary
 from streamer.monitors.pinned_past import shuffled
+from streamer.series.label_presence import LabelPresence
 from streamer.signals.columns import F64, I64, Column
 
+DAYS_NEEDED = {"label_delay": LabelPresence.days_needed}
+"""Days with values from which on anything of a signal may be unmistakable. Labels come in batches, and the first one is
+of the little that was asked by then: in nine of ten lives with weekly labels the second batch was a false alarm.
+"""
 FAR = 1e12
 """Deviations that are as good as any larger number of them."""
 
 
 class EnvelopeMonitor(RankMonitor):
     """A bank of `detectors/envelope.py`; its values are in deviations of the reference, but not cut as other banks'."""
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        self.days_needed = DAYS_NEEDED.get(self.table.signal.path, 0) if self.table.signal.kind == "loss" else 0
 
     @property
     def envelope(self) -> EnvelopeBank | CompiledEnvelope:
@@ -43,8 +53,24 @@ class EnvelopeMonitor(RankMonitor):
         rows = column.rows[chosen]
         plain = self.raw or not self.table.signal.scaled
         values = column.values[chosen] if plain else self._deviations(rows, judged.away[chosen])
-        found = self.envelope.update(rows, values, batch.times_ms[column.events[chosen]])
+        times_ms = batch.times_ms[column.events[chosen]]
+        if self.days_needed:
+            return self._day_by_day(column, chosen, values, times_ms)
+        found = self.envelope.update(rows, values, times_ms)
         return hits_of(chosen[found.place], found)
+
+    def _day_by_day(self, column: Column, chosen: I64, values: F64, times_ms: I64) -> list[Hit]:
+        """The same, without what is unmistakable by fewer days than it takes. What is stuck is so on any day."""
+        told = list[Hit]()
+        for part in np.split(np.arange(len(chosen)), np.flatnonzero(np.diff(times_ms // DAY_MS)) + 1):
+            found = self.envelope.update(column.rows[chosen[part]], values[part], times_ms[part])
+            too_early = self.envelope.days_left() > SCHOOL - self.days_needed
+            told += [
+                hit
+                for hit in hits_of(chosen[part][found.place], found)
+                if hit.age == RUN or not too_early[column.rows[hit.place]]
+            ]
+        return told
 
     def _deviations(self, rows: I64, away: F64) -> F64:
         """Distances from the centre in units of the row's scale."""

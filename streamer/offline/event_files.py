@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.events.batch import Record
-from schemas.events.decoder import Decoder
+from schemas.events.batch import Record, columns_of
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
+from streamer.engine.tasks import ByTopic
 from streamer.offline.arrow_table import read_parquet
 from streamer.offline.csv_table import read_csv
 from streamer.offline.replay import CHUNK, read_lines
@@ -58,11 +58,14 @@ WHOLE = Span()
 
 class EventFiles:
     """Files of events, each of which stands for a partition; iterating reads them. BadInput for one that cannot be
-    read. `notes`: what a person should know of the columns.
+    read. `notes`: what a person should know of the columns. `topic`: of which records are; that of events by default.
     """
 
-    def __init__(self, paths: Sequence[Path], config: cfg.Config, model: str | None = None, span: Span = WHOLE) -> None:
+    def __init__(
+        self, paths: Sequence[Path], config: cfg.Config, model: str | None = None, span: Span = WHOLE, topic: str = ""
+    ) -> None:
         self.paths, self.config, self.span = paths, config, span
+        self.topic = topic or config.topics.first()
         self.fields, self.notes = fields_of(config), list[str]()
         self.order: dict[int, I64] = {}  # of a file that is not read as it stands: the place of each of its records
         self.here: dict[int, Bool] = {}  # of a file that was looked through: which of its records are in the span
@@ -80,7 +83,7 @@ class EventFiles:
     def __iter__(self) -> Iterator[tuple[Partition, list[Record]]]:
         for number, read in enumerate(self.reads):
             for records in self._ordered(number, read):
-                yield (self.config.topics.first(), number), records
+                yield (self.topic, number), records
 
     def total(self) -> int:
         """The records of all files that are in the span; each is looked through."""
@@ -118,13 +121,15 @@ class EventFiles:
             yield [all_of[place]._replace(offset=offset) for offset, place in places]
 
     def _times(self, number: int, read: Read) -> F64:
-        """The time of every record; one that cannot be read has that of the one before it, and so stays with it."""
-        decode, topic = Decoder(self.fields), self.config.topics.first()
+        """The time of every record; one that cannot be read has its own, or that of the one before it, and so stays
+        with it.
+        """
+        decode = ByTopic(self.config)
         found: list[F64] = [np.zeros(0)]
         last = 0.0
         for records in read():
-            batch = decode(records, topic)
-            times = np.full(len(records), np.nan)
+            batch, own = decode(records, self.topic), columns_of(records).times_ms
+            times = np.where(own >= 0, own, np.nan)
             times[batch.offsets - records[0].offset] = batch.times_ms
             known = np.maximum.accumulate(np.where(np.isnan(times), -1, np.arange(len(times))))
             found.append(np.where(known < 0, last, times[known]))

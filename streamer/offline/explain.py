@@ -15,6 +15,7 @@ from streamer.config.expectation import expected, in_all
 from streamer.monitors.base import Monitor
 from streamer.monitors.detectable import HORIZONS, SHIFTS, Detectable, Drift, Limit
 from streamer.offline.cost import Sample
+from streamer.offline.estimates import settle, with_windows
 from streamer.port import Partition
 from streamer.signals.grammar import matches
 
@@ -55,10 +56,11 @@ def explain(
     config: cfg.Config, source: Iterable[tuple[Partition, list[Record]]], model: str | None = None, monitor: str = "*"
 ) -> tuple[Sample, list[Explained]]:
     """Run the config over the events, and say what came of each series; of one model, and of monitors of a pattern."""
-    sample = Sample(config)
+    sample = Sample(with_windows(config))
     for partition, records in source:
         if records:
             sample.take(partition, records)
+            settle(sample.tasks[partition])
     return sample, explained(sample, model, monitor)
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from schemas.events.batch import Batch, Origin, Record, columns_of
 from schemas.records.dead_letter import dead_letter
 from streamer.config import model as cfg
+from streamer.engine.erasing import asks, erasing
+from streamer.engine.ordering import erased_by
 from streamer.engine.tasks import ByTopic
 from streamer.port import Out, Partition
 
@@ -24,15 +26,27 @@ class Joined:
     """`next`: the offset in the log that they make together."""
 
     def __init__(self, config: cfg.Config, generation: int = 0) -> None:
-        self.decode, self.generation = ByTopic(config), generation
+        self.decode, self.generation, self.erased_by = ByTopic(config), generation, erased_by(config)
         self.partition: Partition = str(config.topics.ordered), 0
         self.next = 0
         self.dead_lettered = 0
 
+    def runs(self, partition: Partition, records: Sequence[Record]) -> Iterator[list[Record]]:
+        """The records cut before and behind those that ask for an erasure: what `take` takes."""
+        if partition[0] not in self.erased_by:
+            yield list(records)
+            return
+        for _, some in groupby(records, key=lambda record: asks(record) is not None):
+            yield list(some)
+
     def take(self, partition: Partition, records: Sequence[Record]) -> tuple[Batch, list[Record], Batch]:
         """What was decoded; and the records and their events, without rejects, at their places in that log."""
         topic, number = partition
-        found = self.decode(records, topic)
+        if topic in self.erased_by and asks(records[0]) is not None:
+            ids = [(one.offset, id) for one in records if (id := asks(one)) is not None]
+            found = erasing(ids, max(records[0].time_ms, 0))
+        else:
+            found = self.decode(records, topic)
         self.dead_lettered += sum(one.records for one in found.rejects)
         count = len(found.offsets)
         code = found.strings.index(topic) if topic in found.strings else len(found.strings)

@@ -21,6 +21,7 @@ from streamer.engine.tasks import OwnRecords
 from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
 from streamer.offline.joined import Joined
+from streamer.offline.raw_records import AROUND, record_of
 from streamer.offline.ticks import Ticks
 from streamer.port import Out, Partition, Tick
 
@@ -67,16 +68,19 @@ def parse_inputs(texts: Iterable[str], topic: str) -> list[Input]:
 
 
 def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
-    """Records of a JSONL file, gzipped or not, in chunks. An overlong line is cut just beyond the limit."""
+    """Records of a JSONL file, gzipped or not, in chunks: a line is the value of one, or the whole of it, see
+    `raw_records.py`. An overlong line is cut just beyond the limit.
+    """
     try:
         with cast("IO[bytes]", gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as handle:
             chunk: list[Record] = []
             offset = 0
-            while line := handle.readline(line_bytes_max + 2):
+            while line := handle.readline(2 * line_bytes_max + AROUND):
                 rest = line
                 while rest and not rest.endswith(b"\n"):
                     rest = handle.readline(1 << 20)
-                chunk.append(Record(offset, -1, None, line.removesuffix(b"\n").removesuffix(b"\r")))
+                bare = line.removesuffix(b"\n").removesuffix(b"\r")
+                chunk.append(record_of(offset, bare) or Record(offset, -1, None, bare[: line_bytes_max + 2]))
                 offset += 1
                 if len(chunk) == CHUNK:
                     yield chunk
@@ -117,19 +121,24 @@ class Replay:
 
     def cut(self, partition: Partition, records: Sequence[Record]) -> Cut:
         """The records decoded, and cut where a tick is due."""
-        letters: list[Out] = []
         if self.joined is None or partition == self.joined.partition:
             in_order = partition[0] == self.config.topics.ordered
             batch = (self.unpack if in_order else self.decode)(records, partition[0])
             self.rejects.take(partition, batch)
-        else:
-            found, records, batch = self.joined.take(partition, records)
+            return Cut(partition, records[0].offset, self._parts(partition, records, batch), [])
+        letters, parts, begin = list[Out](), list[tuple[Batch | None, Tick | None]](), self.joined.next
+        for some in self.joined.runs(partition, records):
+            found, placed, batch = self.joined.take(partition, some)
             self.rejects.take(partition, found)
-            letters = self.joined.letters(partition, found)
-            partition = self.joined.partition
+            letters += self.joined.letters(partition, found)
+            parts += self._parts(self.joined.partition, placed, batch)
+        return Cut(self.joined.partition, begin, parts, letters)
+
+    def _parts(
+        self, partition: Partition, records: Sequence[Record], batch: Batch
+    ) -> list[tuple[Batch | None, Tick | None]]:
         batch = replace(batch, aliases=self.roles)  # Whoever looks at a part knows what is about another event.
-        parts = self.ticks.cut(partition, records, batch) if self.ticking else [(batch, None)]
-        return Cut(partition, records[0].offset, list(parts), letters)
+        return list(self.ticks.cut(partition, records, batch)) if self.ticking else [(batch, None)]
 
     def take(self, cut: Cut) -> list[Out]:
         """What the task publishes of them."""

@@ -51,6 +51,20 @@ class Calibrations:
         history = self.histories.get(key)
         return history.calibration if history is not None and history.calibration.pairs else None
 
+    def needed(self, key: Key) -> tuple[int, int] | None:
+        """How many labels a group without a calibration has, and how many the first one takes; None where it gets
+        none.
+        """
+        history = self.histories.get(key)
+        if history is not None:
+            return history.seen, history.block
+        return None if self.full else (0, BLOCK)
+
+    @property
+    def full(self) -> bool:
+        """The places of classes that turned out to be too many stay taken."""
+        return len(self.histories) + CLASSES_FEW * len(self.many) >= HISTORIES_MAX
+
     def stood(self, key: Key) -> list[tuple[int, Calibration]]:
         """The calibrations of the last batch, oldest first, each with the event of the batch behind which it is the
         newest; BEGINNING for what was there before.
@@ -112,8 +126,7 @@ class Calibrations:
     def _place(self, key: Key, block: int) -> bool:
         if key in self.histories:
             return True
-        # The places of classes that turned out to be too many stay taken.
-        if len(self.histories) + CLASSES_FEW * len(self.many) >= HISTORIES_MAX:
+        if self.full:
             return False
         self.histories[key] = ConfidenceHistory(block)
         return True

@@ -25,6 +25,15 @@ OTHERS = 0
 SELECTED = 4
 """Classes whose selection is compared between groups: the most frequent ones."""
 
+WHY_NOT = {
+    "regression": "No loss is estimated of predictions that are numbers: what is rare and large is not among the "
+    "labelled, so no interval would hold it often enough.",
+    "no_room": "There are more groups than calibrations have a place for.",
+    "no_confidence": "A prediction without a confidence from 0 to 1 says nothing of its own error.",
+    "no_prediction": "They predict nothing that a label could be compared with.",
+}
+"""Why nothing is estimated of inferences."""
+
 Spoken = dict[int, dict[int, int]]
 """By hash of the predicted class, by cell: how many."""
 
@@ -83,6 +92,32 @@ def estimate_facts(
             for label, (right, wrong) in sorted(confusion(by_label).items())
         ]
     return told
+
+
+def unestimated(
+    split: tuple[str, ...], group: Group, parts: Sequence[Spoken], learned: Calibrations, others: Mapping[str, int]
+) -> list[list[Any]]:
+    """Which inferences of a window have no estimate: reason, how many, and of few labels how many there were and how
+    many it takes. Of `others`, numbers and those that predict nothing, it is given how many there are.
+    """
+    unsure = sum(cells.get(UNSURE, 0) for spoken in parts for cells in spoken.values())
+    found: list[list[Any]] = [["regression", others["numbers"]]]
+    if learned.newest((split, group, ANY)) is None:
+        needed, sure = learned.needed((split, group, ANY)), sum(by_class(parts).values()) - unsure
+        found.append(["no_room", sure] if needed is None else ["few_labels", sure, *needed])
+    found += [["no_confidence", unsure], ["no_prediction", others["nothing"]]]
+    return [one for one in found if one[1] > 0]
+
+
+def reasons_told(left: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """The same as records have it, in sentences."""
+    return [
+        {"reason": reason, "n": n, "text": few_labels(*more) if more else WHY_NOT[reason]} for reason, n, *more in left
+    ]
+
+
+def few_labels(had: int, needed: int) -> str:
+    return f"Confidence is not calibrated yet: that takes {needed:,} labels of the group, and {had:,} were there."
 
 
 def _by_label(

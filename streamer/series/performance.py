@@ -18,40 +18,36 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors.confidence import cells_of
-from detectors.counts import clopper_pearson
 from streamer.series.calibrations import Calibrations
+from streamer.series.cells import (
+    BRIER_SQUARE,
+    CLASSES,
+    FIELDS,
+    FOURTH,
+    VALUED,
+    Cell,
+    Group,
+    beside_others,
+    counted,
+    facts_of,
+)
+from streamer.series.coverage import ByWindow, Coverage, with_coverage
 from streamer.series.estimates import (
     UNSURE,
-    Spoken,
     by_class,
     cells_said,
     estimate_facts,
     fairness_facts,
     hushed,
+    reasons_told,
     speak,
+    unestimated,
 )
-from streamer.series.predictions import CLASS
+from streamer.series.predictions import CLASS, NUMBER
 from streamer.signals.columns import F64, I64, dense
 
-Group = tuple[str, ...]
-FIELDS = ("inferences", "right", "wrong", "sure", "confidence", "sure_right", "squared", "numbers", "absolute",
-          "residual", "square", "stated", "missed")  # fmt: skip
-"""Of a cell: inferences; classes right and wrong; of those with a confidence how many, its sum, how many were right and
-the sum of squared errors; numbers, and the sums of their errors: absolute, signed and squared; of them those with a
-stated interval, and outside of it.
-"""
-CLASSES = 32
-"""Classes of a model that are told one by one."""
-OTHER = f"other (classes beyond the first {CLASSES})"
-
-
-class Cell:
-    """A window of one finest group."""
-
-    def __init__(self) -> None:
-        self.sums: list[float] = [0] * len(FIELDS)
-        self.confusion: dict[tuple[int, int], int] = {}  # by predicted and true class
-        self.spoken: Spoken = {}
+VALUE = -2
+"""Stands for a cell where a number is predicted; -1 where nothing is that a label could be compared with."""
 
 
 class Predicted(NamedTuple):
@@ -87,7 +83,8 @@ class Performance:
         self.splits = {split: [0, *(1 + by.index(field) for field in split)] for split in splits}
         self.windows: dict[int, dict[Group, Cell]] = {}  # by where they begin
         self.versions: dict[int, dict[tuple[int, Group], int]] = {}  # by number of the split and group
-        self.estimates: dict[int, dict[tuple[int, Group], Any]] = {}  # likewise; None where none could be made
+        self.estimates, self.unestimated = ByWindow(), ByWindow()  # None, or empty, where there is nothing to tell
+        self.coverage = Coverage()
         self.changed: dict[int, dict[Group, None]] = {}  # since it was told
         self.classes: dict[str, dict[int, int]] = {}  # by model: hash -> number of the class
         self.names: dict[str, list[str]] = {}
@@ -97,10 +94,11 @@ class Performance:
         """Inferences whose labels are to come; how many have no place, as there are too many windows."""
         refused, windows = 0, times_ms // self.window_ms
         cells = cells_said(said.kind, said.confidence, cells_of(said.confidence))
+        cells = np.where(said.kind == NUMBER, VALUE, cells)
         codes, code = np.unique(np.where(cells >= 0, said.prediction, np.uint64(0)), return_inverse=True)
         number = dense(windows - windows.min())[0] * (int(groups.max()) + 1) + groups
         number = dense(number)[0] * len(codes) + code.reshape(-1)
-        number, first = dense(number * (UNSURE + 2) + cells + 1)
+        number, first = dense(number * (UNSURE - VALUE + 1) + cells - VALUE)
         counts = np.bincount(number)
         for place, count in zip(first.tolist(), counts.tolist(), strict=True):  # In the order of the log.
             cell = self._cell(windows.item(place) * self.window_ms, keys[groups.item(place)])
@@ -108,6 +106,8 @@ class Performance:
                 refused += count
                 continue
             cell.sums[0] += count
+            if cells[place] == VALUE:
+                cell.sums[VALUED] += count
             if cells[place] >= 0:
                 speak(cell.spoken, codes.item(code.item(place)), cells.item(place), count)
         return refused
@@ -143,9 +143,12 @@ class Performance:
                 cell.confusion[place] = cell.confusion.get(place, 0) + 1
                 more = [0, int(right), int(not right)]
                 if 0.0 <= confidence <= 1.0:
-                    more += [1, confidence, int(right), (confidence - right) ** 2]
+                    square = (confidence - right) ** 2
+                    more += [1, confidence, int(right), square]
+                    cell.sums[BRIER_SQUARE] += square * square
             elif math.isfinite(off * off):
                 more = [0, 0, 0, 0, 0, 0, 0, 1, abs(off), off, off * off, *((1, int(miss)) if miss == miss else ())]
+                cell.sums[FOURTH] += off * off * (off * off)
             else:
                 continue
             for place_of, value in enumerate(more):
@@ -183,26 +186,42 @@ class Performance:
                     cell.spoken = hushed(cell.spoken)
         for begin_ms in [begin for begin in self.windows if begin + self.window_ms + self.ttl_ms < clock_ms]:
             self.cells -= len(self.windows.pop(begin_ms))
-            for parts in (self.versions, self.estimates, self.changed):
+            for parts in (self.versions, self.changed):
                 parts.pop(begin_ms, None)
+            for made in self._made():
+                made.drop(begin_ms)
+
+    def _made(self) -> tuple[ByWindow, ...]:
+        return self.estimates, self.unestimated, self.coverage
 
     def _estimate(
         self, begin_ms: int, number: int, split: tuple[str, ...], group: Group, mine: Sequence[Cell],
         learned: Calibrations, texts: Mapping[int, str],
     ) -> None:  # fmt: skip
-        made = self.estimates.setdefault(begin_ms, {})
-        if (number, group) not in made:
-            made[number, group] = estimate_facts(split, group, [cell.spoken for cell in mine], learned, texts)
+        made, parts = self.estimates.of.setdefault(begin_ms, {}), [cell.spoken for cell in mine]
+        if (number, group) in made:
+            return
+        made[number, group] = estimate_facts(split, group, parts, learned, texts)
+        inferences, *known = counted(mine, "inferences", "valued", "numbers")
+        numbers = max(known)  # Of an older snapshot only those with labels.
+        others = {"numbers": numbers, "nothing": inferences - numbers - sum(by_class(parts).values())}
+        left = unestimated(split, group, parts, learned, others)
+        self.unestimated.of.setdefault(begin_ms, {})[number, group] = left
 
     def _told(
         self, begin_ms: int, number: int, split: tuple[str, ...], group: Group, mine: Sequence[Cell], fair: Any
     ) -> Iterator[Told]:
-        facts = facts_of(mine, self.names.get(group[0], []))
-        estimate = self.estimates[begin_ms][number, group]
+        facts, place = facts_of(mine, self.names.get(group[0], [])), (number, group)
+        estimate = self.estimates.of[begin_ms][place]
+        labelled, right = counted(mine, "sure", "sure_right")
+        self.coverage.judge(begin_ms, place, estimate, labelled, labelled - right)
         if facts["labelled"] or estimate:
             versions = self.versions.setdefault(begin_ms, {})
-            versions[number, group] = version = versions.get((number, group), 0) + 1
-            facts |= {name: part for name, part in (("estimated", estimate), ("fairness", fair)) if part}
+            versions[place] = version = versions.get(place, 0) + 1
+            left = reasons_told(self.unestimated.of.get(begin_ms, {}).get(place, ()))
+            told = with_coverage(estimate, self.coverage.facts(place)) if estimate else None
+            more = ("estimated", told), ("unestimated", left), ("fairness", fair)
+            facts |= {name: part for name, part in more if part}
             yield Told(split, group, begin_ms, begin_ms + self.window_ms, version, facts)
 
     def forget(self, models: Collection[str]) -> None:
@@ -214,10 +233,8 @@ class Performance:
                     del keys[key]
                 if not keys:
                     del parts[begin_ms]
-        for made in self.estimates.values():
-            for place in [place for place in made if place[1][0] in models]:
-                del made[place]
-        self.estimates = {begin: made for begin, made in self.estimates.items() if begin in self.windows}
+        for made in self._made():
+            made.forget(models, self.windows)
         self.cells = sum(map(len, self.windows.values()))
         self.versions = {begin: of for begin, of in self.versions.items() if begin in self.windows}
         for model in models:
@@ -239,11 +256,11 @@ class Performance:
             for begin_ms, keys in parts.items():
                 if found := {key: value for key, value in keys.items() if key[0] in models}:
                     mine.setdefault(begin_ms, {}).update(found)
-        told: list[tuple[Any, Any]] = [(self.versions, other.versions), (self.estimates, other.estimates)]
-        for mine, parts in told:
-            for begin_ms, of in parts.items():
-                if found := {of_split: one for of_split, one in of.items() if of_split[1][0] in models}:
-                    mine.setdefault(begin_ms, {}).update(found)
+        for begin_ms, of in other.versions.items():
+            if versions := {of_split: n for of_split, n in of.items() if of_split[1][0] in models}:
+                self.versions.setdefault(begin_ms, {}).update(versions)
+        for made, further in zip(self._made(), other._made(), strict=True):
+            made.join(further, models)
         self.cells = sum(map(len, self.windows.values()))
         self.classes |= {model: known for model, known in other.classes.items() if model in models}
         self.names |= {model: names for model, names in other.names.items() if model in models}
@@ -258,10 +275,9 @@ class Performance:
                          for key, cell in sorted(cells.items())]]
                 for begin, cells in sorted(self.windows.items())
             ],
-            "estimates": [
-                [begin, [[number, list(group), of[number, group]] for number, group in sorted(of)]]
-                for begin, of in sorted(self.estimates.items())
-            ],
+            "estimates": self.estimates.dump(),
+            "unestimated": self.unestimated.dump(),
+            "covered": self.coverage.dump(),
             "versions": [
                 [begin, [[number, list(group), n] for (number, group), n in sorted(of.items())]]
                 for begin, of in sorted(self.versions.items())
@@ -296,84 +312,11 @@ class Performance:
             found = {(int(number), tuple(map(str, group))): int(n) for number, group, n in of}
             if int(begin) in self.windows:
                 self.versions[int(begin)] = found
-        for begin, of in state.get("estimates", ()):
-            if int(begin) in self.windows:
-                self.estimates[int(begin)] = {(int(n), tuple(map(str, group))): made for n, group, made in of}
+        for name, made in zip(("estimates", "unestimated", "covered"), self._made(), strict=True):
+            made.load(state.get(name, ()), self.windows)  # Older snapshots do not have them all.
         for begin, keys in state["changed"]:
             if int(begin) in self.windows:
                 self.changed[int(begin)] = dict.fromkeys(tuple(map(str, key)) for key in keys)
         for model, known in state["classes"]:
             self.classes[str(model)] = {int(code): n for n, (code, _) in enumerate(known)}
             self.names[str(model)] = [str(name) for _, name in known]
-
-
-def beside_others(of: Mapping[Group, Sequence[Cell]]) -> dict[Group, tuple[Any, Any]]:
-    """Each group, and all others of its model together: predictions by class, labelled classes, and those wrong."""
-    found: dict[Group, tuple[dict[int, int], int, int]] = {}
-    total: dict[str, tuple[dict[int, int], int, int]] = {}
-    for group, cells in of.items():
-        right, wrong = (int(sum(cell.sums[FIELDS.index(name)] for cell in cells)) for name in ("right", "wrong"))
-        said, (all_said, labelled, all_wrong) = by_class([c.spoken for c in cells]), total.get(group[0], ({}, 0, 0))
-        found[group] = said, right + wrong, wrong
-        total[group[0]] = _sum(all_said, said, 1), labelled + right + wrong, all_wrong + wrong
-    others = {}
-    for group, (said, labelled, wrong) in found.items():
-        all_said, all_labelled, all_wrong = total[group[0]]
-        others[group] = found[group], (_sum(all_said, said, -1), all_labelled - labelled, all_wrong - wrong)
-    return others
-
-
-def _sum(one: Mapping[int, int], other: Mapping[int, int], sign: int) -> dict[int, int]:
-    return {code: one.get(code, 0) + sign * other.get(code, 0) for code in [*one, *other]}
-
-
-def facts_of(cells: Sequence[Cell], names: Sequence[str]) -> dict[str, Any]:
-    """What the cells of a window say together; what nothing is known of is not there."""
-    sums = dict(zip(FIELDS, (sum(values) for values in zip(*(cell.sums for cell in cells), strict=True)), strict=True))
-    right, wrong = int(sums["right"]), int(sums["wrong"])
-    told: dict[str, Any] = {
-        "inferences": int(sums["inferences"]), "labelled": right + wrong + int(sums["numbers"])
-    }  # fmt: skip
-    if right + wrong:
-        interval = list(clopper_pearson(wrong, right + wrong))
-        told["error"] = {"count": wrong, "share": wrong / (right + wrong), "interval": interval}
-        told |= _of_classes(cells, names, right + wrong)
-    if n := int(sums["sure"]):
-        confidence, accuracy = sums["confidence"] / n, sums["sure_right"] / n
-        shares = {"confidence": confidence, "accuracy": accuracy, "gap": confidence - accuracy}
-        told["calibration"] = {"n": n, **shares, "brier": sums["squared"] / n}
-    if n := int(sums["numbers"]):
-        errors = {"mae": sums["absolute"] / n, "bias": sums["residual"] / n, "rmse": math.sqrt(sums["square"] / n)}
-        told["regression"] = {"n": n, **errors}
-    if n := int(sums["stated"]):
-        inside = n - int(sums["missed"])
-        told["regression"]["coverage"] = {
-            "n": n, "count": inside, "share": inside / n, "interval": list(clopper_pearson(inside, n))
-        }  # fmt: skip
-    return told
-
-
-def _of_classes(cells: Sequence[Cell], names: Sequence[str], labelled: int) -> dict[str, Any]:
-    """Precision, recall and F1 of each class, and what is taken for what."""
-    confusion: dict[tuple[int, int], int] = {}
-    for cell in cells:
-        for place, count in cell.confusion.items():
-            confusion[place] = confusion.get(place, 0) + count
-    named = [*names, *[OTHER] * (CLASSES + 1 - len(names))]
-    classes = []
-    for code, name in enumerate(names):
-        predicted = sum(count for (one, _), count in confusion.items() if one == code)
-        true = sum(count for (_, other), count in confusion.items() if other == code)
-        hits = confusion.get((code, code), 0)
-        if predicted or true:
-            shares = {"precision": hits / predicted if predicted else None, "recall": hits / true if true else None}
-            counts = {"predicted": predicted, "true": true, "correct": hits}
-            classes.append({"class": name, **counts, **shares, "f1": 2 * hits / (predicted + true)})
-    shown = sorted(confusion.items(), key=lambda one: (-one[1], one[0]))
-    return {
-        "classes": classes,
-        "confusion": [
-            {"predicted": named[one], "true": named[other], "count": count, "share": count / labelled}
-            for (one, other), count in shown
-        ],
-    }

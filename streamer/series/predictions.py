@@ -21,6 +21,10 @@ NOTHING, CLASS, NUMBER = range(3)
 CONFIDENCE = "prediction.confidence"
 
 
+BOOLEANS = {"true": "1", "false": "0"}
+"""However they are written: Python has a capital letter."""
+
+
 class Said(NamedTuple):
     """Of each event of a batch, as far as it is asked for: arrays of n."""
 
@@ -35,12 +39,16 @@ class Said(NamedTuple):
 
 
 def class_hash(text: str) -> int:
-    """A truth is often a boolean where the prediction is 0 or 1, so these are the same.
+    """A truth is often a boolean, or a float of a table, where the prediction is 0 or 1, so these are the same.
 
-    >>> class_hash("true") == class_hash("1") != class_hash("0") == class_hash("false")
+    >>> class_hash("True") == class_hash("true") == class_hash("1.0") == class_hash("1") != class_hash("0")
     True
+    >>> class_hash("0") == class_hash("False") == class_hash("0.0"), class_hash("v1.0") == class_hash("v1")
+    (True, False)
     """
-    return id_hash({"true": "1", "false": "0"}.get(text, text), TRUTH)
+    whole = text.removesuffix(".0")
+    text = whole if whole.removeprefix("-").isdigit() else text
+    return id_hash(BOOLEANS.get(text.lower(), text), TRUTH)
 
 
 def model_hash(name: str) -> int:

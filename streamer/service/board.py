@@ -298,7 +298,7 @@ class Board:
         return sorted(found, key=lambda one: (one["window"]["from"], one["group"]), reverse=True)
 
 
-FIGURES = ("error", "estimated", "calibration", "regression")
+FIGURES = ("error", "estimated", "unestimated", "calibration", "regression")
 """Of what is told of a window whose labels came, what the page shows."""
 VALUES = ("fraction", "value", "distance", "surprise")
 """What of a window is drawn: the first of these that it has."""

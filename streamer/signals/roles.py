@@ -65,7 +65,15 @@ def is_verdict(batch: Batch) -> Bool:
     return found
 
 
-ABOUT = {REFERENCE: is_feedback, LABELLED: is_label, REVIEWED: is_verdict, ALERTED: is_verdict, COMMAND: is_command}
+def is_erasure(batch: Batch) -> Bool:
+    """Events of no model, that ask for nothing but that an id is not known any more."""
+    return text_of_event(batch, ERASED) >= 0
+
+
+ABOUT = {
+    REFERENCE: is_feedback, LABELLED: is_label, REVIEWED: is_verdict, ALERTED: is_verdict, COMMAND: is_command,
+    ERASED: is_erasure,
+}  # fmt: skip
 """By the role of the other one's id, which events say something about another event."""
 
 

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from schemas.events.batch import Record
-from streamer.commands.sources import History, either_files_or_topic, said_in_words
+from streamer.commands.sources import History, either_files_or_topic, of_events, said_in_words
 from streamer.config.load import load_text
 from streamer.offline.replay import BadInput
 from streamer.port import LogDown, LogGap, Partition
@@ -34,6 +34,26 @@ def test_both_and_neither_are_refused(inputs: tuple[str, ...], topic: str | None
     with pytest.raises(click.UsageError, match=r"Give either --input FILE \(repeatable\) or --topic T\."):
         either_files_or_topic(inputs, topic)
     either_files_or_topic(inputs or ("a",), None)
+
+
+def test_a_topic_without_events_of_producers_is_refused_where_events_are_read() -> None:
+    config = load_text(f"{LEAST}labels: {{topic: truth}}\n", "x.yaml", {})
+    of_events(config, None)
+    of_events(config, "inferences")
+    for topic, why in (("truth", "is of events of other topics"), ("drift-ordered", "has what Driftline packed")):
+        with pytest.raises(click.UsageError, match=why):
+            of_events(config, topic)
+
+
+def test_of_a_topic_of_its_own_the_times_are_where_it_has_them(tmp_path: Path) -> None:
+    config = load_text(f"{LEAST}labels: {{topic: truth, event_id: /of, label: /y, time: /at}}\n", "x.yaml", {})
+    (tmp_path / "a.jsonl").write_text('{"model": "m", "time": 5, "event_id": "e", "prediction": {"label": "a"}}\n')
+    lines = [f'{{"model": "m", "of": "e{n}", "y": "a", "at": {n}}}\n' for n in (3, 10_000, 4, 20)]
+    (tmp_path / "b.jsonl").write_text("".join(lines))
+    inputs = [f"0={tmp_path / 'a.jsonl'}", f"truth:0={tmp_path / 'b.jsonl'}"]
+    history = History([config], inputs, None, ("1970-01-01T00:00:04Z", "1970-01-01T00:01:00Z"))
+    found = [(topic, (one.value or b"")[-3:-1]) for (topic, _), records in history("x") for one in records]
+    assert found == [("truth", b" 4"), ("inferences", b'"}'), ("truth", b"20")]
 
 
 LINES = '{"model": "m", "time": 1, "features": {"a": 1}}\n{"model": "m", "time": 2, "features": {"a": 2}}\n'

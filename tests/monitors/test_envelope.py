@@ -11,6 +11,7 @@ import pytest
 from detectors.envelope import Envelope, EnvelopeBank
 from schemas.core import native
 from schemas.events.batch import Batch, Record
+from schemas.events.decoder import Decoder
 from schemas.events.native_json import decode
 from streamer.alerts.alert import Notice
 from streamer.config.decoder_fields import fields_of
@@ -120,3 +121,39 @@ def test_an_alert_says_how_far_its_limits_could_be_trusted(days: int, day: float
     first = told[0][0]
     assert first["evidence"]["tier"] == tier
     assert first.get("provisional", False) == (tier == "school")
+
+
+WEEKLY = "labels: {ttl: 30d}\nmonitors: {late: {signal: label_delay, detect: {kind: envelope}}}\n"
+
+
+def told_of_delay(engine: Engine, size: int, hour_s: int = 3600) -> tuple[list[str], bytes]:
+    """Labels once a week, of all that was asked since: at first of two days, then of seven. What was told, and the
+    state.
+    """
+    config = load_text(HEAD + WEEKLY, "x", {})
+    task, decoder = Task(config, ("inferences", 0), 0, engine=engine), Decoder(fields_of(config))
+    begin_s, events, waiting = 1_767_225_600, list[dict[str, Any]](), list[str]()
+    for number in range(24 * 24 * 12):
+        at_s = begin_s + number * 300
+        events.append({"model": "m", "time": at_s, "event_id": f"e{number}", "prediction": {"label": "a"}})
+        waiting.append(f"e{number}")
+        if number % (7 * 24 * 12) == 2 * 24 * 12:
+            events += [{"model": "m", "time": at_s, "label": {"event_id": one, "value": "a"}} for one in waiting]
+            waiting = []
+    records = [Record(i, int(one["time"]) * 1000, None, json.dumps(one).encode()) for i, one in enumerate(events)]
+    told = list[str]()
+    for begin in range(0, len(records), size):
+        task.step(decoder(records[begin : begin + size], "inferences"))
+        told += [json.loads(out.value or b"")["data"]["sentence"] for out in task.outbox if out.topic == "alerts"]
+        task.published()
+    return told, task.dump()
+
+
+def test_the_second_batch_of_weekly_labels_is_no_late_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {engine.name: told_of_delay(engine, 20_000) for engine in ENGINES}
+    assert [told for told, _ in whole.values()] == [[]] * len(ENGINES)
+    assert len({state for _, state in whole.values()}) == 1
+    assert told_of_delay(ENGINES[-1], 97) == whole[ENGINES[-1].name], "wherever the log is cut"
+    monkeypatch.setattr("streamer.monitors.envelope.DAYS_NEEDED", {})
+    told, _ = told_of_delay(ENGINES[-1], 20_000)
+    assert any("label_delay" in one for one in told), "but for the days it takes it would be told"

@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from schemas.events.batch import Record, origin_of
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.engine.tasks import Orderings, Tasks
 from streamer.offline.joined import Joined, by_time
 from streamer.offline.replay import Replay
-from streamer.port import Partition
+from streamer.offline.survey import Survey
+from streamer.port import Partition, Parts
 from streamer.series.feedback import Feedback
 
 CONFIG = load_text(
@@ -97,3 +101,76 @@ def test_the_ordered_log_is_replayed_as_it_is(tmp_path: Path) -> None:
     assert not Replay(
         load_text("version: 1\nkafka: {brokers: b}\ntopics: {events: [in]}\n", "x", {}), fields_of(CONFIG)
     ).joined
+
+
+PEOPLE = load_text(
+    """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [in]}
+labels: {topic: truth, event_id: key, model: =m, label: /y, time: /at}
+feedback: {topic: clicks, event_id: key, action: /kind, model: =m, time: /at}
+review: {topic: todo, budget: 9, per: 1d}
+verdicts: {topic: said}
+control: {topic: ctl}
+monitors:
+  error: {signal: realised_error, detect: {kind: adwin}}
+  actions: {signal: action.*, window: {events: 50}, detect: {kind: fraction, max: 0.9}}
+""",
+    "x",
+    {},
+)
+
+
+def raw_topics() -> list[tuple[Partition, list[Record]]]:
+    """Every kind of record that each topic may have; every third id is asked to be erased, on any of three."""
+
+    def said_of(number: int, **what: str) -> bytes:
+        return json.dumps({**what, "at": 1_700_000_000 + number}).encode()
+
+    sides: dict[str, list[tuple[int, bytes | None, bytes | None]]] = {
+        "truth": [(n + 40, b"e%d" % n, None if n % 3 == 0 else said_of(n, y="a")) for n in range(80)],
+        "clicks": [(n + 3, b"e%d" % n, None if n % 31 == 0 else said_of(n, kind="accept")) for n in range(80)],
+        "said": [(200, b"e77", None), (200, None, None), (200, b"x", b""), (200, b"x", b'{"model": "m"}')],
+        "ctl": [(90, b"e1", None), (90, None, json.dumps({"id": "c", "type": "accept", "model": "m"}).encode())],
+    }
+    said = {"prediction": {"label": "a", "confidence": 0.9}}
+    source: list[tuple[Partition, list[Record]]] = [
+        (("in", 0), [inference(n, 1_700_000_000_000 + 1000 * n, **said) for n in range(100)])
+    ]
+    for topic, records in sides.items():
+        made = [Record(n, 1_700_000_000_000 + 1000 * at, key, v) for n, (at, key, v) in enumerate(records)]
+        source.append(((topic, 0), made))
+    return source
+
+
+@pytest.mark.parametrize("cut", [500, 3])
+def test_files_of_raw_topics_are_taken_as_the_service_takes_the_topics(cut: int) -> None:
+    engine = Replay(PEOPLE, fields_of(PEOPLE), ticking=False, together=True)
+    topics = PEOPLE.topics.model_copy(update={"events": ["drift-ordered"]})
+    stages, tasks = Orderings(PEOPLE, Parts(1, 1)), Tasks(PEOPLE.model_copy(update={"topics": topics}))
+    first = {partition: stages.new(partition, 0) for partition, _ in raw_topics()}
+    log, letters = list[Record](), 0
+    for partition, records in by_time(PEOPLE, raw_topics()):
+        for begin in range(0, len(records), cut):
+            some, one = records[begin : begin + cut], first[partition]
+            engine.step(partition, some)
+            one.step(stages.decode(some, partition[0]))
+            letters += sum(out.topic == "dead_letter" for out in one.outbox)
+            packed = [out.value for out in one.outbox if out.topic == "ordered"]
+            log += [Record(len(log) + n, -1, None, value) for n, value in enumerate(packed)]
+            one.published()
+    served = tasks.new(("drift-ordered", 0), 0)
+    served.step(tasks.decode(log, "drift-ordered"))
+    [task] = engine.tasks.values()
+    counts = {"erased": 30, "unknown": 1}  # 27 + 3 + 1 records, of which two are of one id
+    assert (task.erasures.counts, served.erasures.counts) == (counts, counts)
+    assert repr(task.state()["labels"]) == repr(served.state()["labels"])
+    mine, theirs = ([one[1:] for one in stage.state()["review"]["candidates"]] for stage in (task, served))
+    assert mine == theirs, "all but their place in the log"
+    account = engine.account()
+    assert account.counts["dead_lettered"] == letters == 4
+    assert account.consumed == 100 + 80 + 80 + 4 + 2
+    survey = Survey()
+    survey.take(tasks.decode(log, "drift-ordered"))
+    assert [*survey.models] == ["m"], "what erases is of no model"

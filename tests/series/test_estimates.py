@@ -21,8 +21,11 @@ from streamer.series.estimates import (
     cells_said,
     estimate_facts,
     fairness_facts,
+    few_labels,
     hushed,
+    reasons_told,
     speak,
+    unestimated,
 )
 from streamer.series.joined import joined_of
 from streamer.series.predictions import CLASS, NOTHING, NUMBER
@@ -105,3 +108,23 @@ def test_a_group_beside_all_others() -> None:
     assert without is not None
     assert "error" not in without
     assert [one["class"] for one in without["selection"]] == ["yes"], "what 77 is called nobody remembers"
+
+
+def reasons(learned: Calibrations, parts: list[Spoken], group: tuple[str, ...] = ("m",), **others: int) -> Any:
+    told = reasons_told(unestimated((), group, parts, learned, {"numbers": 0, "nothing": 0, **others}))
+    assert all(one["text"] for one in told)
+    return {one["reason"]: one["n"] for one in told}
+
+
+def test_what_has_no_estimate_is_told_with_its_reason(learned: Calibrations, monkeypatch: pytest.MonkeyPatch) -> None:
+    window: list[Spoken] = [{10: {HIGH: 60, UNSURE: 3}}, {11: {LOW: 5}}]
+    assert reasons(learned, window) == {"no_confidence": 3}
+    assert reasons(learned, [{10: {HIGH: 60}}]) == {}
+    assert reasons(learned, window, numbers=4, nothing=2) == {"regression": 4, "no_confidence": 3, "no_prediction": 2}
+    assert reasons(learned, window, ("other",)) == {"few_labels": 65, "no_confidence": 3}
+    [few, _] = unestimated((), ("other",), window, learned, {"numbers": 0, "nothing": 0})
+    assert few == ["few_labels", 65, 0, 400]
+    assert reasons_told([few])[0]["text"] == few_labels(0, 400)
+    assert few_labels(7, 500).endswith("that takes 500 labels of the group, and 7 were there.")
+    monkeypatch.setattr(calibrations, "HISTORIES_MAX", 3)
+    assert reasons(learned, window, ("other",)) == {"no_room": 65, "no_confidence": 3}

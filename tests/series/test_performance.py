@@ -16,13 +16,16 @@ from scipy.stats import beta
 from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.engine.beside import LateLabels
 from streamer.engine.engines import ENGINE, PYTHON, Engine
 from streamer.engine.snapshot import decode, encode
 from streamer.engine.task import Task
 from streamer.port import Tick
 from streamer.series import pending
 from streamer.series.calibrations import Calibrations
-from streamer.series.performance import CLASSES, OTHER, Performance, Predicted
+from streamer.series.cells import CLASSES, OTHER, SHOWN
+from streamer.series.estimates import WHY_NOT
+from streamer.series.performance import Performance, Predicted
 from streamer.series.predictions import CLASS
 from tests.engine.labelled import SEEDS, config_of, stream
 from tests.engine.labelled import lived as labelled
@@ -125,10 +128,31 @@ def test_numbers_have_errors_of_their_own() -> None:
     events += [label(i, 9, 3.0) for i in range(3)]
     _, told = lived([*events, inference(9, 700)], [])
     [one] = of(told)
-    assert one["regression"] == pytest.approx(
-        {"n": 3, "mae": 3.5 / 3, "bias": 0.5, "rmse": math.sqrt((0.25 + 1.0 + 4.0) / 3)}
-    )
+    told_of = {name: one["regression"][name] for name in ("n", "mae", "bias", "rmse")}
+    assert told_of == pytest.approx({"n": 3, "mae": 3.5 / 3, "bias": 0.5, "rmse": math.sqrt((0.25 + 1.0 + 4.0) / 3)})
+    half = 1.959964 * float(np.std(off, ddof=1)) / math.sqrt(3)
+    assert one["regression"]["bias_interval"] == pytest.approx([0.5 - half, 0.5 + half])
     assert "error" not in one
+    [left] = one["unestimated"]
+    assert (left["reason"], left["n"]) == ("regression", 4 - 1)
+    assert left["text"] == WHY_NOT["regression"]
+
+
+def test_every_inference_has_an_estimate_or_a_reason_why_not() -> None:
+    said = [{"label": "a", "confidence": 0.9}, {"label": "b"}, {"value": 2.0}, {}]
+    events = [inference(i, i, None, prediction=said[i % 4]) for i in range(400)]
+    events += [label(i, 400, 2.0 if i % 4 == 2 else "a") for i in range(400)]
+    task, told = lived([*events, inference(999, 700)], [200, 600])
+    for one in told:
+        parts = {part["reason"]: part["n"] for part in one["unestimated"]}
+        assert sum(parts.values()) + one.get("estimated", {"n": 0})["n"] == one["inferences"]
+    assert {part["reason"]: part["n"] for part in of(told)[0]["unestimated"]} == {
+        "regression": 100, "few_labels": 100, "no_confidence": 100, "no_prediction": 100,
+    }  # fmt: skip
+    assert isinstance(task.beside["labels"], LateLabels)
+    state = task.beside["labels"].labels.performance
+    assert state is not None
+    assert state.coverage.totals == {}
 
 
 @pytest.mark.parametrize("engine", [ENGINE, PYTHON], ids=lambda one: one.name)
@@ -163,7 +187,9 @@ def test_beyond_the_first_classes_all_are_one() -> None:
     [one] = of(told)
     assert len(one["classes"]) == CLASSES
     assert one["error"]["count"] == 0
-    assert one["confusion"][0] == {"predicted": OTHER, "true": OTHER, "count": 5, "share": 5 / (CLASSES + 5)}
+    other = {name: part for name, part in one["confusion"][0].items() if name != "interval"}
+    assert other == {"predicted": OTHER, "true": OTHER, "count": 5, "share": 5 / (CLASSES + 5)}
+    assert ["interval" in part for part in one["confusion"]] == [True] * SHOWN + [False] * (CLASSES + 1 - SHOWN)
 
 
 def test_any_cutting_and_both_engines_tell_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +253,8 @@ def test_an_estimate_stands_whatever_labels_say_later() -> None:
     told = labelled(CONFIG_OF_STREAM, stream(2, 1400, "relation"))
     versions: dict[tuple[str, str], list[Any]] = {}
     for one in told.windows:
-        versions.setdefault((str(one["labels"]), one["window"]["from"]), []).append(one.get("estimated"))
+        made = {name: part for name, part in one.get("estimated", {}).items() if name not in ("covered", "text")}
+        versions.setdefault((str(one["labels"]), one["window"]["from"]), []).append(made)
     assert max(map(len, versions.values())) >= 2
     for estimates in versions.values():
         assert all(one == estimates[0] for one in estimates)

@@ -141,6 +141,8 @@ def test_how_good_predictions_were_is_of_each_window_the_newest_version(turned: 
     assert (newest["inferences"], newest["labelled"], newest["error"]["share"]) == (3600, 3600, 0.1)
     assert newest["error"]["interval"][0] < 0.1 < newest["error"]["interval"][1]
     assert newest["window"]["version"] == 2
+    [why] = oldest["unestimated"]
+    assert (why["reason"], why["n"]) == ("no_confidence", oldest["inferences"])
     assert newest["window"]["from"] > oldest["window"]["from"]
     assert (board.unread, board.performance_of("n")) == (0, [])
 

@@ -60,9 +60,13 @@ const named = (labels) => [labels.signal, ...Object.entries(labels).filter(([key
 
 // How good predictions were, of windows whose labels came; a share with its exact interval.
 const share = (part) => (part ? `${(100 * part.share).toFixed(1)} % (${part.interval.map((v) => (100 * v).toFixed(1)).join(" to ")})` : "–");
+// What was estimated without labels, how often such intervals held, and why there is no estimate.
+const estimated = (one) => el("span", { title: [one.estimated, ...(one.unestimated || [])].filter(Boolean).map((part) => part.text).join(" ") },
+  one.estimated ? share(one.estimated) : one.unestimated ? `– (${one.unestimated.map((part) => part.reason.replace("_", " ")).join(", ")})` : "–",
+  one.estimated && one.estimated.covered ? `, held in ${one.estimated.covered.count} of ${one.estimated.covered.windows} windows${one.estimated.covered.trusted ? "" : ": ▲ not to be trusted here"}` : "");
 const goodness = (list) => table(["Window", "Group", "#Inferences", "#Labelled", "Wrong", "Estimated without labels", "Confidence less accuracy", "Absolute error, bias"], list.map((one) => [
   el("span", {}, time(one.window.from), one.window.version > 1 ? ` (told ${one.window.version} times)` : ""), one.group || "all", number(one.inferences), number(one.labelled),
-  share(one.error), share(one.estimated), one.calibration ? number(one.calibration.gap) : "–", one.regression ? `${number(one.regression.mae)}, ${number(one.regression.bias)}` : "–"]));
+  share(one.error), estimated(one), one.calibration ? number(one.calibration.gap) : "–", one.regression ? `${number(one.regression.mae)}, ${number(one.regression.bias)}` : "–"]));
 
 // An audit of the least confident in words: the error of all, and whether the model is worse than it says.
 const audited = (one) => `${one.lowest.answered + one.rest.answered} of ${one.lowest.asked + one.rest.asked} events of the newest window were looked at. `
