@@ -127,6 +127,11 @@ class CompiledEnvelope(Forgetting):
         )
         return Hits(*hits, ages, tiers)
 
+    def share(self, rates: F64) -> None:
+        """See `EnvelopeBank.share`."""
+        known = extremes.odds_of(rates, envelope.TESTS).tolist()
+        self.core.share(np.array([extremes.beyond(odds) for odds in known], np.float64))
+
     def in_school(self, row: int) -> bool:
         return bool(self.core.days_left()[row])
 

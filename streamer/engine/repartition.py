@@ -231,6 +231,13 @@ def _join_tables(table: State, other: State, base: int) -> None:
     table["further"] = [*table["further"], *other["further"]]
     for name in ("categories", "reference", "history", "tails"):
         table[name] = _joined(table[name], other[name], base)
+    counted = [one["living"] for one in (table, other)]
+    if any(living is not None for living in counted):
+        sizes = base, len(other["keys"])
+        zeros = (np.zeros(size, np.int64) for size in sizes)  # Of who was never counted nothing is known.
+        table["living"] = np.concatenate(
+            [none if living is None else living for none, living in zip(zeros, counted, strict=True)]
+        )
 
 
 def _joined(own: Any, other: Any, base: int, name: str = "") -> Any:

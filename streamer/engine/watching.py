@@ -139,4 +139,6 @@ class Watching:
             if saved is not None and saved["spec"] == self.spec(name):
                 monitor.load(saved["state"])
                 kept.add(name)
+        for monitor in self.by_order:
+            monitor.share()
         return kept

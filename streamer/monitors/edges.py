@@ -13,6 +13,7 @@ from detectors import Bank, Hits, Params, Scan
 from detectors.bank import renumbered
 from detectors.reference import CLIP, Judged
 from detectors.river_bank import RiverBank
+from detectors.scan import ScanBank
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
@@ -80,6 +81,10 @@ class EdgeMonitor(MonitorBase):
             went = f"{quantity(signal)} went {from_to(signal, before['mean'], after['mean'])}{sure}"
             return lost(signal, before["mean"], after["mean"]) + went
         return f"{quantity(signal)} moved{to(signal, after['mean'])}" if after else f"{quantity(signal)} changed"
+
+    def rates(self) -> F64:
+        """By row the false alarms a day that it may have by now."""
+        return np.array([self.rate(row) for row in range(len(self.table.keys))], np.float64)
 
     def accept(self, row: int, level: Summary) -> bool:
         """Standardised values are cut a few deviations from the reference: beyond, another change would not show. And
@@ -153,7 +158,12 @@ class ScanMonitor(EdgeMonitor):
     def params(self, made: MonitorSpec) -> Params:
         params = super().params(made)
         assert isinstance(params, Scan)
-        return replace(params, rate=made.rate)
+        return replace(params, rate=made.part.rate())
+
+    def share(self) -> None:
+        self.bank.resize(len(self.table.keys))
+        assert isinstance(self.bank, ScanBank)
+        self.bank.share(self.rates())
 
     def accept(self, row: int, level: Summary) -> bool:
         """What is the normal by now is rare no more, or rare in another way."""

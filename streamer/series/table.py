@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors.bank import renumbered
+from detectors.bank import array_of, renumbered
 from detectors.compiled import CompiledHistory, CompiledReference
 from detectors.history import NO_MARKS, History
 from detectors.last_change import Asked, Change
@@ -31,6 +31,8 @@ from streamer.signals.observe import observe_invalid, observe_numbers
 
 BEYOND_MAX = 1000
 """Names per group that are remembered for no more than to count them."""
+LIVES_MS = 14 * 86_400_000
+"""What speaks once a week is not silent."""
 FLAT, TOLERANCE = 1e-9, 1e-3
 """Shares of a reference's size: up to the one its spread is the noise of a float, the other stands for it then."""
 
@@ -99,6 +101,7 @@ class SeriesTable:
         self.spaces: dict[Group, Space] = {}  # of distances: the shapes that a file gave
         self.began: dict[int, int] = {}  # of those: the offset of their first value
         self.since: int | None = None  # offset of the first event that a rule remembers something of
+        self.living: I64 | None = None  # by row how many series of its model live, where somebody shares by that
         self.many = self.signal.every and self.signal.spec.members_max is not None
         # Tables whose references the values depend on: one that comes late knows of the others how long they are there.
         self.origins: tuple[SeriesTable, ...] = (self,) if self.many else ()
@@ -310,8 +313,34 @@ class SeriesTable:
         after[list(last)], never[list(self.pinned)] = True, True
         return self.turnover.leaving(*heard, after, never, len(self.keys))
 
+    def count_living(self) -> bool:
+        """Count by model the series that live, for all rows there are; whether that changed something. One lives whose
+        warm-up is over, and that had a value in the last LIVES_MS before the newest of its model.
+        """
+        self.resize()
+        seen, _, times_ms = self.history.heard()
+        numbers: dict[str, int] = {}
+        of = np.array([numbers.setdefault(group[0], len(numbers)) for group, _ in self.keys], np.int64)
+        newest_ms = np.zeros(len(numbers), np.int64)
+        np.maximum.at(newest_ms, of, np.where(seen > 0, times_ms, 0))
+        lives = (seen > 0) & (times_ms > newest_ms[of] - LIVES_MS)
+        before, self.living = self.living, np.bincount(of[lives], minlength=len(numbers))[of]
+        return before is None or not np.array_equal(before, self.living)
+
+    def lives_with(self, row: int) -> int:
+        """How many series of the row's model live; 0 where that is not known."""
+        return self.living.item(row) if self.living is not None and row < len(self.living) else 0
+
+    def _known_living(self) -> I64 | None:
+        """By row; rows are newer than the count."""
+        if self.living is None:
+            return None
+        return np.concatenate([self.living, np.zeros(len(self.keys) - len(self.living), np.int64)])
+
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
+        living = self._known_living()
+        self.living = None if living is None else living[rows]
         self.evicted += len(self.keys) - len(rows)
         keys, self.index, self.keys, self.members = [self.keys[row] for row in rows.tolist()], {}, [], {}
         self._add_keys(keys)
@@ -375,6 +404,7 @@ class SeriesTable:
             "reference": self.reference.dump(),
             "history": self.history.dump(),
             "tails": self.tails.dump() if self.tails is not None else None,
+            "living": self._known_living(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -396,5 +426,7 @@ class SeriesTable:
         self.history.load(state["history"])
         if self.tails is not None and state["tails"] is not None:
             self.tails.load(state["tails"])
+        living = state.get("living")  # Older snapshots have none.
+        self.living = None if living is None else array_of(state, "living", "i8", (len(self.keys),)).copy()
         if not self.reference.rows == self.history.rows == len(self.keys):
             raise ValueError("series table and its arrays differ in length")

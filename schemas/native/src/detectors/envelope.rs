@@ -73,8 +73,9 @@ fn size_of(level: usize) -> f64 {
 
 #[pyclass]
 pub struct Envelope {
-    /// How many deviations of the daily extremes a limit is away.
+    /// How many deviations of the daily extremes a limit is away; of new rows, and of each.
     beyond: f64,
+    apart: Vec<f64>,
     floors: Vec<f64>,
     up: bool,
     down: bool,
@@ -118,9 +119,10 @@ impl Envelope {
 
     #[inline(never)]
     fn close(&mut self, place: usize, time_ms: i64) -> Option<Found> {
-        let (beyond, day, row) = (self.beyond, time_ms.div_euclid(DAY_MS), &mut self.rows[place]);
+        let (day, row) = (time_ms.div_euclid(DAY_MS), &mut self.rows[place]);
         if day > row.day {
             if row.day != NEVER {
+                let beyond = self.apart[place];
                 for (sides, &floor) in row.sides.iter_mut().zip(&self.floors) {
                     sides.iter_mut().for_each(|side| side.end_day(beyond, floor));
                 }
@@ -262,7 +264,7 @@ impl Envelope {
     #[new]
     fn new(beyond: f64, floors: Vec<f64>, up: bool, down: bool, shares: bool) -> PyResult<Self> {
         check_length(&[floors.len(), CHANNELS])?;
-        Ok(Envelope { beyond, floors, up, down, shares, rows: Vec::new() })
+        Ok(Envelope { beyond, apart: Vec::new(), floors, up, down, shares, rows: Vec::new() })
     }
 
     #[getter]
@@ -273,10 +275,19 @@ impl Envelope {
     fn resize(&mut self, rows: usize) {
         if rows > self.rows.len() {
             self.rows.resize(rows, FRESH);
+            self.apart.resize(rows, self.beyond);
         }
     }
 
+    /// So many deviations the limit of each row is away from now on.
+    fn share(&mut self, beyond: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
+        check_length(&[beyond.len()?, self.rows.len()])?;
+        self.apart = slice(&beyond)?.to_vec();
+        Ok(())
+    }
+
     fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
+        retain(&mut self.apart, slice(&rows)?, 1)?;
         retain(&mut self.rows, slice(&rows)?, 1)
     }
 
@@ -363,6 +374,7 @@ impl Envelope {
         for (array, width) in floats.iter().zip(wide) {
             check_length(&[array.len(), rows * width])?;
         }
+        self.apart = vec![self.beyond; rows];
         self.rows = (0..rows)
             .map(|at| {
                 let mut row = FRESH;
