@@ -165,6 +165,10 @@ class CompiledPageHinkley(Forgetting):
         sides = params.direction != "down", params.direction != "up"
         self.core = native.PageHinkley(params.min_instances, params.delta, params.threshold, params.alpha, *sides)
 
+    def raise_thresholds(self, times: F64) -> None:
+        """See `PageHinkleyBank.raise_thresholds`."""
+        self.core.raise_thresholds(times)
+
     def update(self, rows: I64, values: F64) -> Hits:
         return ageless(*self.core.update(rows, values))
 
@@ -322,7 +326,7 @@ class CompiledShiryaevRoberts(ShiryaevRobertsBank):
         while (seldom := native.bet_on_ranks(scalars, wide, tables, params, column, begin)) is not None:
             place, evidence = seldom
             row = int(rows[place])
-            if evidence >= self.params.arl:
+            if evidence >= self.limit(row):  # Of a threshold that was raised the core does not know.
                 found += self.alarm(place, row, evidence)
             if self.full(row):
                 self.settle(row)

@@ -144,9 +144,7 @@ class EnvelopeBank:
         self.fill = np.zeros((0, LEVELS), np.int64)  # values of the first level, blocks of the others
         self.sums = np.zeros((0, LEVELS, SUMS))
         self.seen = np.zeros((0, MOMENTS))  # count, sum and squares of all values in closed blocks
-        self.runs = np.zeros(
-            (0, 4)
-        )  # the last value, how often it came in a row, the longest run before, how many ended
+        self.runs = np.zeros((0, 4))  # the last value, how often in a row, the longest run before, how many ended
         self.earlier = np.zeros((0, LEVELS, MOMENTS))  # of the averages of each level: count, sum, squares
         self.spans = np.zeros((0, LEVELS, 2))  # of the blocks of each level: the shortest and the longest, in ms
         self.loads = Loads()

@@ -43,7 +43,7 @@ class FalseAlarms(Model):
         None,
         ge=1,
         le=1_000_000,
-        description="How many series a signal with a `*` has of a model; default those that live, see below.",
+        description="How many series a signal with a `*` has of a model; default as many as live, counted day by day.",
     )
     learn: Literal["off", "propose", "apply"] = Field(
         "off",

@@ -33,6 +33,7 @@ from streamer.engine.ordering import part_of
 from streamer.engine.rings import rings_joined, rings_without
 from streamer.engine.task import Task
 from streamer.monitors.window_outcomes import NOBODY
+from streamer.series.living import joined as living_joined
 from streamer.signals.columns import I64
 
 NUMBERED = {
@@ -231,13 +232,7 @@ def _join_tables(table: State, other: State, base: int) -> None:
     table["further"] = [*table["further"], *other["further"]]
     for name in ("categories", "reference", "history", "tails"):
         table[name] = _joined(table[name], other[name], base)
-    counted = [one["living"] for one in (table, other)]
-    if any(living is not None for living in counted):
-        sizes = base, len(other["keys"])
-        zeros = (np.zeros(size, np.int64) for size in sizes)  # Of who was never counted nothing is known.
-        table["living"] = np.concatenate(
-            [none if living is None else living for none, living in zip(zeros, counted, strict=True)]
-        )
+    table["living"] = living_joined(table["living"], base, other["living"], len(other["keys"]))
 
 
 def _joined(own: Any, other: Any, base: int, name: str = "") -> Any:

@@ -1,8 +1,8 @@
 """When the series that live are counted, among which a monitor's part of the budget of false alarms is divided.
 
-That is before the first event of a day, by the clock of its model that is ahead of all others, unless fewer than APART
-offsets of the log lie behind the last count; so any cutting of it into batches counts at the same events. The count is
-part of a table's state (`SeriesTable.count_living`), and what follows from it is none. Limits that days have shown take
+That is before an event of a later day than that of the last count, by the clock of its model, and APART offsets of the
+log or more behind it; so any cutting of it into batches counts at the same events. The count is
+part of a table's state (`series/living.py`), and what follows from it is none. Limits that days have shown take
 it up with the next day of each series; they move by its logarithm.
 """
 
@@ -34,7 +34,7 @@ def living(table: SeriesTable) -> dict[str, int]:
     """By model how many of its series live; where that is not known yet, how many there are."""
     found: dict[str, list[int]] = {}
     for row, (group, _) in enumerate(table.keys):
-        found.setdefault(group[0], []).append(table.lives_with(row))
+        found.setdefault(group[0], []).append(table.living.of(row))
     return {model: max(known) or len(known) for model, known in found.items()}
 
 
@@ -71,7 +71,10 @@ class Sharing:
     def _count(self, day: int, offset: int) -> None:
         self.day, self.offset = day, offset
         for monitors in self.of_table:
-            if monitors[0].table.count_living():
+            table = monitors[0].table
+            table.resize()
+            seen, _, times_ms = table.history.heard()
+            if table.living.count([group[0] for group, _ in table.keys], seen, times_ms):
                 for monitor in monitors:
                     monitor.share()
 
@@ -82,7 +85,8 @@ class Sharing:
                 yield monitor.name, Gauge("expected_false_alarms", model, monitor.part.a_week(lives))
 
     def _living(self, table: SeriesTable) -> dict[str, int]:
-        mark = len(table.keys), table.evicted, None if table.living is None else table.living.tobytes()
+        counts = table.living.counts
+        mark = len(table.keys), table.evicted, None if counts is None else counts.tobytes()
         found = self.known.get(table.identity)
         if found is None or found[0] != mark:
             found = self.known[table.identity] = mark, living(table)

@@ -38,7 +38,6 @@ from streamer.engine.references import seed
 from streamer.engine.rings import Rings
 from streamer.engine.room import STRIDE, Fullness, Room
 from streamer.engine.school import School, schools
-from streamer.engine.sharing import Sharing
 from streamer.engine.stage import once
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.engine.watching import Watching
@@ -78,7 +77,7 @@ class Task:
         self.roles = config.roles()
         self.watching = watching = Watching(config, engine)
         self.tables, self.sources, self.monitors = watching.tables, watching.sources, watching.monitors
-        self.by_order, self.sharing = watching.by_order, Sharing(watching.of_table.values())
+        self.by_order, self.sharing = watching.by_order, watching.sharing
         models, rows_max, limits = union(m.config.models for m in self.by_order), watching.rows_max, config.limits
         gate = engine.gate(names_alone(models), limits.lateness_ms, limits.duplicates, rows_max, limits.ahead_ms)
         self.admission = Admission(gate, Places(rows_max, config.reference.warmup), models)
@@ -155,8 +154,7 @@ class Task:
         while begin < len(used):
             self._obey(batch, now, begin)
             self._accept(batch, used, now, begin)
-            end = self.book.part_end(batch, used, now, begin)
-            end = self.sharing.part_end(batch, used, now, begin, end)
+            end = self.sharing.part_end(batch, used, now, begin, self.book.part_end(batch, used, now, begin))
             if self.control is not None:
                 end = self.control.part_end(begin, end)
             part = used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used
@@ -353,7 +351,6 @@ class Task:
             "unusable": self.record_alerts.account.dump(),
             "muted": self.muted.dump(),
             "rings": self.rings.dump(),
-            "sharing": self.sharing.dump(),
             "erasures": self.erasures.dump(),
             "homes": watched.pop("homes"),
             "pairs": self.pairs.dump() if self.pairs is not None else None,
@@ -387,7 +384,6 @@ class Task:
         self.record_alerts.account.load(state.get("unusable"))  # Older snapshots have none.
         self.muted.load(state["muted"])
         self.rings.load(state.get("rings"), self.admission.models())  # Older snapshots have none.
-        self.sharing.load(state.get("sharing"))  # Older snapshots have none.
         self.erasures.load(state.get("erasures"))  # Older snapshots have none.
         if self.pairs is not None and state["pairs"] is not None:
             self.pairs.load(state["pairs"])

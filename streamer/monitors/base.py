@@ -122,6 +122,11 @@ class Monitor(Protocol):
     def share(self) -> None:
         """Other numbers of series live in the table (`living`): each may have its share of the false alarms."""
 
+    def lower_share(self, model: str, share: float) -> bool:
+        """Of the false alarms that the config grants it, this monitor has only so much of this model; whether its own
+        threshold sees to that, so that weaker alerts need not be held.
+        """
+
     def ended(self) -> Outcomes:
         """How windows ended."""
 
@@ -177,10 +182,13 @@ class MonitorBase:
 
     def rate(self, row: int) -> float:
         """False alarms a day that a row may have by now."""
-        return self.part.rate(self.table.lives_with(row))
+        return self.part.rate(self.table.living.of(row))
 
     def share(self) -> None:
         """Whoever asks for the `rate` when it is needed has it."""
+
+    def lower_share(self, model: str, share: float) -> bool:
+        return False
 
     def shows(self, signal: str) -> bool:
         """Whether anybody gets to see the evidence of a window with this verdict. It is dearer than the verdict."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors.bank import array_of, renumbered
+from detectors.bank import renumbered
 from detectors.compiled import CompiledHistory, CompiledReference
 from detectors.history import NO_MARKS, History
 from detectors.last_change import Asked, Change
@@ -19,6 +19,7 @@ from detectors.reference import Judged, Learned, Reference
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Space
 from streamer.series.indicators import indicators
+from streamer.series.living import Living
 from streamer.series.row_cache import BEYOND, FULL, RowCache
 from streamer.series.tails import Tails
 from streamer.series.turnover import Turnover
@@ -31,8 +32,6 @@ from streamer.signals.observe import observe_invalid, observe_numbers
 
 BEYOND_MAX = 1000
 """Names per group that are remembered for no more than to count them."""
-LIVES_MS = 14 * 86_400_000
-"""What speaks once a week is not silent."""
 FLAT, TOLERANCE = 1e-9, 1e-3
 """Shares of a reference's size: up to the one its spread is the noise of a float, the other stands for it then."""
 
@@ -54,7 +53,6 @@ class TableId(NamedTuple):
 
 ColumnsSoFar = Mapping[TableId, tuple[Column, Judged]]
 """What the tables before have of the same batch."""
-
 
 Samples = Sequence[tuple[int, F64]]
 """Rows, each with the values of its warm-up in the order of the log."""
@@ -83,8 +81,7 @@ class SeriesTable:
         sampled: bool = False,
     ) -> None:
         """`sampled`: somebody wants the samples of the warm-ups, see `completed`."""
-        self.parts = parts
-        self.given = given  # hash of the file of references, empty without one
+        self.parts, self.given = parts, given  # `given`: hash of the file of references, empty without one
         self.id = table_id
         self.signal, self.by, self.models = table_id
         self.who = told_models(self.models)
@@ -101,7 +98,7 @@ class SeriesTable:
         self.spaces: dict[Group, Space] = {}  # of distances: the shapes that a file gave
         self.began: dict[int, int] = {}  # of those: the offset of their first value
         self.since: int | None = None  # offset of the first event that a rule remembers something of
-        self.living: I64 | None = None  # by row how many series of its model live, where somebody shares by that
+        self.living = Living()
         self.many = self.signal.every and self.signal.spec.members_max is not None
         # Tables whose references the values depend on: one that comes late knows of the others how long they are there.
         self.origins: tuple[SeriesTable, ...] = (self,) if self.many else ()
@@ -264,11 +261,8 @@ class SeriesTable:
         """Take what this batch shows of that; before its values are asked for."""
         assert self.tails is not None
         self.tails.resize(len(self.keys))
-        if judged.ready.all():
-            self.tails.learn(column.rows, judged.away, column.events, batch.times_ms)
-        else:
-            some = np.flatnonzero(judged.ready)
-            self.tails.learn(column.rows[some], judged.away[some], column.events[some], batch.times_ms)
+        some = slice(None) if judged.ready.all() else np.flatnonzero(judged.ready)
+        self.tails.learn(column.rows[some], judged.away[some], column.events[some], batch.times_ms)
 
     def far(self, column: Column, judged: Judged, beyond: float) -> I64:
         """Places of the judged values that are further out than so many deviations, ascending.
@@ -313,34 +307,9 @@ class SeriesTable:
         after[list(last)], never[list(self.pinned)] = True, True
         return self.turnover.leaving(*heard, after, never, len(self.keys))
 
-    def count_living(self) -> bool:
-        """Count by model the series that live, for all rows there are; whether that changed something. One lives whose
-        warm-up is over, and that had a value in the last LIVES_MS before the newest of its model.
-        """
-        self.resize()
-        seen, _, times_ms = self.history.heard()
-        numbers: dict[str, int] = {}
-        of = np.array([numbers.setdefault(group[0], len(numbers)) for group, _ in self.keys], np.int64)
-        newest_ms = np.zeros(len(numbers), np.int64)
-        np.maximum.at(newest_ms, of, np.where(seen > 0, times_ms, 0))
-        lives = (seen > 0) & (times_ms > newest_ms[of] - LIVES_MS)
-        before, self.living = self.living, np.bincount(of[lives], minlength=len(numbers))[of]
-        return before is None or not np.array_equal(before, self.living)
-
-    def lives_with(self, row: int) -> int:
-        """How many series of the row's model live; 0 where that is not known."""
-        return self.living.item(row) if self.living is not None and row < len(self.living) else 0
-
-    def _known_living(self) -> I64 | None:
-        """By row; rows are newer than the count."""
-        if self.living is None:
-            return None
-        return np.concatenate([self.living, np.zeros(len(self.keys) - len(self.living), np.int64)])
-
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
-        living = self._known_living()
-        self.living = None if living is None else living[rows]
+        self.living.retain(rows, len(self.keys))
         self.evicted += len(self.keys) - len(rows)
         keys, self.index, self.keys, self.members = [self.keys[row] for row in rows.tolist()], {}, [], {}
         self._add_keys(keys)
@@ -404,7 +373,7 @@ class SeriesTable:
             "reference": self.reference.dump(),
             "history": self.history.dump(),
             "tails": self.tails.dump() if self.tails is not None else None,
-            "living": self._known_living(),
+            "living": self.living.dump(len(self.keys)),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -426,7 +395,6 @@ class SeriesTable:
         self.history.load(state["history"])
         if self.tails is not None and state["tails"] is not None:
             self.tails.load(state["tails"])
-        living = state.get("living")  # Older snapshots have none.
-        self.living = None if living is None else array_of(state, "living", "i8", (len(self.keys),)).copy()
+        self.living.load(state, len(self.keys))
         if not self.reference.rows == self.history.rows == len(self.keys):
             raise ValueError("series table and its arrays differ in length")

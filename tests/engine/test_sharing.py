@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detectors.envelope import TESTS
 from detectors.extremes import odds
 from streamer.config.load import load_text
 from streamer.config.model import Config
@@ -26,7 +27,7 @@ monitors:
   shape: {signal: features.*, window: {events: 100}, detect: {kind: distribution, days: true}}
   own: {signal: value, detect: {kind: envelope}}
 """
-DAY_S, EVERY_S = 86_400, 600
+DAY_S, EVERY_S = 86_400, 1_200
 
 
 def events(names: Any, days: int, models: tuple[str, ...] = ("m",)) -> list[dict[str, Any]]:
@@ -76,7 +77,7 @@ def test_each_series_has_its_part_of_what_those_have_together_that_live() -> Non
     whole = 1 / 7 / 4
     assert mean.part.rate() == pytest.approx(whole / 12), "before anything is known"
     assert own.part.rate() == pytest.approx(whole), "it has one"
-    assert mean.bank.odds.tolist() == pytest.approx([odds(whole / 3, 14)] * 3)
+    assert mean.bank.odds.tolist() == pytest.approx([odds(whole / 3, TESTS)] * 3)
     assert mean.rate(0) == shape.days.rate(0) == pytest.approx(whole / 3)
 
 
@@ -90,7 +91,7 @@ def test_who_comes_takes_a_share_and_who_is_silent_gives_it_back() -> None:
 def test_a_number_in_the_config_stays_as_it_is() -> None:
     task = run(events(few(3), 6), PYTHON, text=MONITORS + "false_alarms: {series: 40}\n")
     mean = task.monitors["mean"]
-    assert mean.table.living is None
+    assert mean.table.living.counts is None
     assert mean.part.rate(3) == mean.part.rate() == pytest.approx(1 / 7 / 4 / 40)
     assert mean.part.a_week(3) == pytest.approx(3 / 40 / 4)
 
@@ -128,17 +129,19 @@ def test_an_older_snapshot_is_read_and_counts_with_the_next_event() -> None:
     for table in state["tables"].values():
         del table["living"]
     task = Task.load(config(MONITORS), ("inferences", 0), snapshot.encode(state), PYTHON)
-    assert task.monitors["mean"].table.living is None
+    assert task.monitors["mean"].table.living.counts is None
     assert counted(read(task, given)) == 3
-    assert task.monitors["mean"].bank.odds[0] == pytest.approx(odds(1 / 7 / 4 / 3, 14))  # type: ignore[union-attr]
+    assert task.monitors["mean"].bank.odds[0] == pytest.approx(odds(1 / 7 / 4 / 3, TESTS))  # type: ignore[union-attr]
 
 
 def test_days_that_hardly_have_events_are_not_counted_each() -> None:
     task = run(events(few(1), 3), PYTHON)
-    before = task.sharing.offset
-    seldom = [{**event, "time": f"2026-04-{day:02d}T00:00:00Z"} for day, event in enumerate(events(few(1), 1)[:20], 1)]
+    assert task.sharing.offset == APART < task.position < 2 * APART
+    days = np.datetime64("2026-03-04", "D") + np.arange(60)
+    seldom = [{**one, "time": f"{day}T00:00:00Z"} for day, one in zip(days, events(few(1), 1)[:60], strict=True)]
+    at = 2 * APART - task.position
     task.step(batch(seldom, task.position))
-    assert task.sharing.offset - before in (0, APART)
+    assert (task.sharing.offset, task.sharing.day) == (2 * APART, days[at].astype(int)), "the only one of them"
 
 
 def test_metrics_have_what_is_expected_of_each_model() -> None:
