@@ -122,6 +122,9 @@ class Monitor(Protocol):
     def share(self) -> None:
         """Other numbers of series live in the table (`living`): each may have its share of the false alarms."""
 
+    def grow(self) -> None:
+        """Its bank gets the rows that the table has."""
+
     def lower_share(self, model: str, share: float) -> bool:
         """Of the false alarms that the config grants it, this monitor has only so much of this model; whether its own
         threshold sees to that, so that weaker alerts need not be held.
@@ -186,6 +189,10 @@ class MonitorBase:
 
     def share(self) -> None:
         """Whoever asks for the `rate` when it is needed has it."""
+
+    def grow(self) -> None:
+        if self.bank is not None:
+            self.bank.resize(len(self.table.keys))
 
     def lower_share(self, model: str, share: float) -> bool:
         return False

@@ -17,7 +17,7 @@ from detectors.reference import Judged
 from schemas.core import native
 from schemas.events.batch import Batch
 from streamer.monitors.base import Hit, Monitor
-from streamer.monitors.edges import EdgeMonitor, edge_findings, followed, learn, stretches, wanted_of
+from streamer.monitors.edges import edge_findings, followed, learn, stretches, wanted_of
 from streamer.monitors.evidence import returned
 from streamer.monitors.finding import DRIFT, Finding
 from streamer.series.table import SeriesTable
@@ -40,7 +40,7 @@ class Sweep:
 
     def __init__(self, table: SeriesTable, monitors: Sequence[Monitor], shown: bool) -> None:
         self.table = table
-        self.swept = [m for m in monitors if isinstance(m, EdgeMonitor) and isinstance(m.bank, SWEPT)]
+        self.swept = [m for m in monitors if isinstance(m.bank, SWEPT)]
         self.others = [m for m in monitors if not isinstance(m.bank, SWEPT)]
         self.apart = any(m.bank is not None for m in self.others)
         self.shown = shown or bool(self.others)
@@ -105,7 +105,7 @@ class Sweep:
         if not show and codes[1].max(initial=-1) < 0:  # As where a model has no scores: no value is looked at.
             return [], []
         parts = cache.index, reference.core, None if apart else history.core
-        banks = [(m.bank.core, m.order, m.config.detect.raw, wanted_of(m)) for m in self.swept]  # type: ignore[attr-defined]
+        banks = [(m.bank.core, m.order, m.config.detect.raw, wanted_of(m)) for m in self.swept]  # type: ignore[union-attr]
         shown: list[Arrays] = []
         found: list[list[Any]] = []
         begin: int | None = 0

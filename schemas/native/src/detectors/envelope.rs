@@ -53,6 +53,7 @@ pub struct Row {
     loads: Loads,
     day: i64,
     sides: [[Side; 2]; CHANNELS],
+    beyond: f64,
 }
 
 const FRESH: Row = Row {
@@ -65,6 +66,7 @@ const FRESH: Row = Row {
     loads: FRESH_LOADS,
     day: NEVER,
     sides: [[FRESH_SIDE; 2]; CHANNELS],
+    beyond: 0.0,
 };
 
 fn size_of(level: usize) -> f64 {
@@ -73,9 +75,8 @@ fn size_of(level: usize) -> f64 {
 
 #[pyclass]
 pub struct Envelope {
-    /// How many deviations of the daily extremes a limit is away; of new rows, and of each.
+    /// How many deviations of the daily extremes a limit is away; of rows that have no other of their own.
     beyond: f64,
-    apart: Vec<f64>,
     floors: Vec<f64>,
     up: bool,
     down: bool,
@@ -122,9 +123,8 @@ impl Envelope {
         let (day, row) = (time_ms.div_euclid(DAY_MS), &mut self.rows[place]);
         if day > row.day {
             if row.day != NEVER {
-                let beyond = self.apart[place];
                 for (sides, &floor) in row.sides.iter_mut().zip(&self.floors) {
-                    sides.iter_mut().for_each(|side| side.end_day(beyond, floor));
+                    sides.iter_mut().for_each(|side| side.end_day(row.beyond, floor));
                 }
             }
             row.day = day;
@@ -264,7 +264,7 @@ impl Envelope {
     #[new]
     fn new(beyond: f64, floors: Vec<f64>, up: bool, down: bool, shares: bool) -> PyResult<Self> {
         check_length(&[floors.len(), CHANNELS])?;
-        Ok(Envelope { beyond, apart: Vec::new(), floors, up, down, shares, rows: Vec::new() })
+        Ok(Envelope { beyond, floors, up, down, shares, rows: Vec::new() })
     }
 
     #[getter]
@@ -274,26 +274,23 @@ impl Envelope {
 
     fn resize(&mut self, rows: usize) {
         if rows > self.rows.len() {
-            self.rows.resize(rows, FRESH);
-            self.apart.resize(rows, self.beyond);
+            self.rows.resize(rows, Row { beyond: self.beyond, ..FRESH });
         }
     }
 
-    /// So many deviations the limit of each row is away from now on.
     fn share(&mut self, beyond: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
         check_length(&[beyond.len()?, self.rows.len()])?;
-        self.apart = slice(&beyond)?.to_vec();
+        self.rows.iter_mut().zip(slice(&beyond)?).for_each(|(row, &beyond)| row.beyond = beyond);
         Ok(())
     }
 
     fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
-        retain(&mut self.apart, slice(&rows)?, 1)?;
         retain(&mut self.rows, slice(&rows)?, 1)
     }
 
     fn forget(&mut self, row: usize) -> PyResult<()> {
         check_rows(&[row as i64], self.rows.len())?;
-        self.rows[row] = FRESH;
+        self.rows[row] = Row { beyond: self.rows[row].beyond, ..FRESH };
         Ok(())
     }
 
@@ -316,8 +313,7 @@ impl Envelope {
     ) -> PyResult<(HitArrays<'py>, Ints<'py>, Bound<'py, PyArray1<i8>>)> {
         let (rows, values, times_ms) = (slice(&rows)?, slice(&values)?, slice(&times_ms)?);
         check_length(&[rows.len(), values.len(), times_ms.len()])?;
-        check_rows(rows, self.rows.len())?;
-        check_finite(values)?;
+        check_finite(values).and(check_rows(rows, self.rows.len()))?;
         let (hits, ages, tiers) = py.detach(|| {
             let (mut hits, mut ages, mut tiers) = (Hits::default(), Vec::new(), Vec::new());
             for (i, (&row, &value)) in rows.iter().zip(values).enumerate() {
@@ -374,10 +370,9 @@ impl Envelope {
         for (array, width) in floats.iter().zip(wide) {
             check_length(&[array.len(), rows * width])?;
         }
-        self.apart = vec![self.beyond; rows];
         self.rows = (0..rows)
             .map(|at| {
-                let mut row = FRESH;
+                let mut row = Row { beyond: self.beyond, ..FRESH };
                 row.fill.copy_from_slice(&fill[at * LEVELS..][..LEVELS]);
                 row.sums.as_flattened_mut().copy_from_slice(&floats[0][at * LEVELS * SUMS..][..LEVELS * SUMS]);
                 row.seen.copy_from_slice(&floats[1][at * MOMENTS..][..MOMENTS]);
