@@ -1,9 +1,9 @@
 """When the series that live are counted, among which a monitor's part of the budget of false alarms is divided.
 
 That is before an event of a later day than that of the last count, by the clock of its model, and APART offsets of the
-log or more behind it; so any cutting of it into batches counts at the same events. The count is
-part of a table's state (`series/living.py`), and what follows from it is none. Limits that days have shown take
-it up with the next day of each series; they move by its logarithm.
+log or more behind it; so any cutting of it into batches counts at the same events. Where one model's clock is far ahead
+of all others it is every MOST offsets. The count is part of a table's state (`series/living.py`), and what follows from
+it is none. Limits that days have shown take it up with the next day of each series; they move by its logarithm.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from streamer.signals.columns import I64, Bool
 
 APART = 128
 """A batch is cut at every count, and small parts are dear."""
+MOST = 1 << 16
 NEVER = -1
 
 
@@ -64,8 +65,9 @@ class Sharing:
         if self.day == NEVER:
             due = used[begin:end]
         else:
-            due = used[begin:end] & (now[begin:end] >= (self.day + 1) * DAY_MS)
-            due &= batch.offsets[begin:end] >= self.offset + APART
+            behind = batch.offsets[begin:end] - self.offset
+            later = (now[begin:end] >= (self.day + 1) * DAY_MS) & (behind >= APART)
+            due = used[begin:end] & (later | (behind >= MOST))
         return begin + int(np.argmax(due)) if due.any() else end
 
     def _count(self, day: int, offset: int) -> None:

@@ -28,7 +28,7 @@ monitors:
 """
 CONFIG = config_of(TEXT)
 LOWERED = ("fraud", "ranks"), ("fraud", "page"), ("fraud", "mean")
-EVENTS = values((100.0, 300), (106.0, 500))
+EVENTS = values((100.0, 260), (107.0, 240))
 LOG = log_of(CONFIG, EVENTS, {})
 BEFORE = 10  # records, 20 events each
 
