@@ -127,6 +127,11 @@ class CompiledEnvelope(Forgetting):
         )
         return Hits(*hits, ages, tiers)
 
+    def share(self, rates: F64) -> None:
+        """See `EnvelopeBank.share`."""
+        known = extremes.odds_of(rates, envelope.TESTS).tolist()
+        self.core.share(np.array([extremes.beyond(odds) for odds in known], np.float64))
+
     def in_school(self, row: int) -> bool:
         return bool(self.core.days_left()[row])
 
@@ -159,6 +164,10 @@ class CompiledPageHinkley(Forgetting):
         assert native is not None
         sides = params.direction != "down", params.direction != "up"
         self.core = native.PageHinkley(params.min_instances, params.delta, params.threshold, params.alpha, *sides)
+
+    def raise_thresholds(self, times: F64) -> None:
+        """See `PageHinkleyBank.raise_thresholds`."""
+        self.core.raise_thresholds(times)
 
     def update(self, rows: I64, values: F64) -> Hits:
         return ageless(*self.core.update(rows, values))
@@ -317,7 +326,7 @@ class CompiledShiryaevRoberts(ShiryaevRobertsBank):
         while (seldom := native.bet_on_ranks(scalars, wide, tables, params, column, begin)) is not None:
             place, evidence = seldom
             row = int(rows[place])
-            if evidence >= self.params.arl:
+            if evidence >= self.limit(row):  # Of a threshold that was raised the core does not know.
                 found += self.alarm(place, row, evidence)
             if self.full(row):
                 self.settle(row)

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from detectors import extremes, loads
 from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values, rows_of
-from detectors.extremes import DAY_MS, FRESH, LAG, DailyExtremes, odds
+from detectors.extremes import DAY_MS, FRESH, LAG, DailyExtremes, odds, odds_of
 from detectors.loads import KINDS, LOADS, NEVER, Loads
 from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
 from detectors.scales import KNEE, drawn_in, level_of, moments, slope_of
@@ -138,15 +138,13 @@ class EnvelopeBank:
 
     def __init__(self, params: Envelope) -> None:
         self.params, self.shares = params, params.shares
-        self.odds, self.floors = odds(params.rate, TESTS), floors_of(params)
+        self.odds, self.floors = np.zeros(0), floors_of(params)  # by row how unlikely a healthy day is to go beyond
         self.up, self.down = params.direction != "down", params.direction != "up"
         self.both = self.up and self.down
         self.fill = np.zeros((0, LEVELS), np.int64)  # values of the first level, blocks of the others
         self.sums = np.zeros((0, LEVELS, SUMS))
         self.seen = np.zeros((0, MOMENTS))  # count, sum and squares of all values in closed blocks
-        self.runs = np.zeros(
-            (0, 4)
-        )  # the last value, how often it came in a row, the longest run before, how many ended
+        self.runs = np.zeros((0, 4))  # the last value, how often in a row, the longest run before, how many ended
         self.earlier = np.zeros((0, LEVELS, MOMENTS))  # of the averages of each level: count, sum, squares
         self.spans = np.zeros((0, LEVELS, 2))  # of the blocks of each level: the shortest and the longest, in ms
         self.loads = Loads()
@@ -162,13 +160,19 @@ class EnvelopeBank:
         if more > 0:
             for name, known in self._arrays().items():
                 setattr(self, name, np.concatenate([known, np.zeros((more, *known.shape[1:]), known.dtype)]))
+            self.odds = np.concatenate([self.odds, np.full(more, odds(self.params.rate, TESTS))])
             self.loads.resize(rows)
             self.days.resize(rows)
+
+    def share(self, rates: F64) -> None:
+        """So many false alarms a day each row may have from now on; that is no part of a dump."""
+        self.odds = odds_of(rates, TESTS)
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
         for name, known in self._arrays().items():
             setattr(self, name, known[rows])
+        self.odds = self.odds[rows]
         self.loads.retain(rows)
         self.days.retain(rows)
 
@@ -220,7 +224,7 @@ class EnvelopeBank:
 
     def _close(self, row: int, time_ms: int, sums: tuple[float, float, float]) -> tuple[int, float, float, int] | None:
         """A block of the first level, and those of others that it fills; what the shortest says that says something."""
-        self.days.turn(row, time_ms // DAY_MS, self.odds, self.floors)
+        self.days.turn(row, time_ms // DAY_MS, self.odds.item(row), self.floors)
         self.seen[row] += (FIRST, sums[0], sums[2])
         said = None
         for level, block in self._blocks(row, (*sums, *self.loads.take(row, time_ms, FIRST, sums[0]))):
@@ -339,6 +343,7 @@ class EnvelopeBank:
         found = unpacked(state, self.shares)
         self.days.load(found)
         self.loads.load(found)
+        self.odds = np.full(len(found["day"]), odds(self.params.rate, TESTS))
         for name in self._arrays():
             setattr(self, name, found[name].astype(np.int64 if name == "fill" else np.float64))
 

@@ -56,6 +56,12 @@ def odds(rate: float, limits: float = 1.0) -> float:
     return max(log(limits / rate), 1.0)
 
 
+def odds_of(rates: F64, limits: float = 1.0) -> F64:
+    """The same of each of several rates, of which many are alike."""
+    known, place = np.unique(rates, return_inverse=True)
+    return np.array([odds(rate, limits) for rate in known.tolist()], np.float64)[place]
+
+
 def beyond(odds: float) -> float:
     """Deviations of the daily extremes above their mean that one is beyond with probability exp(-odds)."""
     return (odds - EULER) / GUMBEL

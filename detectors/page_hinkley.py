@@ -38,14 +38,21 @@ class PageHinkleyBank:
         self.params = params
         self.rows = 0
         self.state: list[tuple[float, ...]] = []
+        self.times: list[float] = []  # by row how many times the parameter its threshold is; no state
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""
         self.state += [FRESH] * (rows - self.rows)
+        self.times += [1.0] * (rows - self.rows)
         self.rows = len(self.state)
+
+    def raise_thresholds(self, times: F64) -> None:
+        """That of each row is so many times the parameter from now on."""
+        self.times = times.tolist()
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
+        self.times = [self.times[row] for row in rows.tolist()]
         self.state = [self.state[row] for row in rows.tolist()]
         self.rows = len(self.state)
 
@@ -57,12 +64,13 @@ class PageHinkleyBank:
         """Row rows[i] takes values[i], in order; AssertionError for a value that is not finite."""
         check_values(rows, values)
         params, state = self.params, self.state
-        alpha, delta, threshold, least = params.alpha, params.delta, params.threshold, params.min_instances
-        most_up, most_down = (inf if params.direction == other else threshold for other in ("down", "up"))
+        alpha, delta, least = params.alpha, params.delta, params.min_instances
         found: list[tuple[int, int, float, float]] = []
         order, sorted_values, spans = by_row(rows, values)
         for row, begin, end in spans:
             n, mean, increase, decrease, lowest, highest, detected = FRESH if state[row][-1] else state[row]
+            threshold = params.threshold * self.times[row]
+            most_up, most_down = (inf if params.direction == other else threshold for other in ("down", "up"))
             left = iter(sorted_values[begin:end])
             for x in left:
                 n += 1.0
@@ -97,6 +105,7 @@ class PageHinkleyBank:
         columns = checked_state(state)
         self.state = list(zip(*(columns[name].tolist() for name in FIELDS), strict=True))
         self.rows = len(self.state)
+        self.times = [1.0] * self.rows
 
 
 def checked_state(state: State) -> dict[str, NDArray[Any]]:

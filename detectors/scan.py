@@ -68,7 +68,7 @@ class ScanBank:
 
     def __init__(self, params: Scan) -> None:
         self.params = params
-        self.chance = params.rate / LOOKS
+        self.chances = np.zeros(0)  # by row
         self.n, self.ones = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self.places = np.zeros((0, MOST), np.int64)  # of the newest ones, the newest last; NEVER before
         self.closest = np.zeros((0, len(SIZES)), np.int64)  # values that so many ones took at least
@@ -83,14 +83,20 @@ class ScanBank:
         """Append fresh rows up to `rows`; never shrinks."""
         more = max(rows - self.rows, 0)
         if more:
+            self.chances = np.concatenate([self.chances, np.full(more, self.params.rate / LOOKS)])
             for name in ("n", "ones", "episodes"):
                 setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.int64)]))
             self.places = np.concatenate([self.places, np.full((more, MOST), NEVER)])
             for name in ("closest", "held"):
                 setattr(self, name, np.concatenate([getattr(self, name), np.full((more, len(SIZES)), FAR)]))
 
+    def share(self, rates: F64) -> None:
+        """So many false alarms a day each row may have from now on; that is no part of a dump."""
+        self.chances = rates / LOOKS
+
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
+        self.chances = self.chances[rows]
         for name in NAMES:
             setattr(self, name, getattr(self, name)[rows])
 
@@ -102,7 +108,7 @@ class ScanBank:
     def update(self, rows: I64, values: F64) -> Hits:
         """See `Bank.update`. The statistic is the logarithm of the odds against chance; any value above 0 is a one."""
         check_values(rows, values)
-        found: list[tuple[int, float, int]] = []
+        found: list[tuple[int, float, float, int]] = []
         place = np.flatnonzero(values > 0.0)
         n = np.bincount(rows, minlength=self.rows)
         if len(place):
@@ -115,16 +121,16 @@ class ScanBank:
                 found += self._row(row, np.flatnonzero(rows == row), values)
             self.ones += np.bincount(mine, minlength=self.rows)
         self.n += n
-        columns = list(zip(*sorted(found), strict=True)) or [()] * 3
-        limit = np.full(len(found), -log(self.chance))
-        statistic, age = np.array(columns[1], np.float64), np.array(columns[2], np.int64)
+        columns = list(zip(*sorted(found), strict=True)) or [()] * 4
+        statistic, limit = (np.array(column, np.float64) for column in columns[1:3])
+        age = np.array(columns[3], np.int64)
         places = np.array(columns[0], np.int64)
         ones = np.ones(len(found), np.int8)
         return Hits(places, ones, statistic, limit, age, np.full(len(found), TIERLESS, np.int8))
 
-    def _row(self, row: int, at: I64, values: F64) -> list[tuple[int, float, int]]:
+    def _row(self, row: int, at: I64, values: F64) -> list[tuple[int, float, float, int]]:
         """What the ones of a row say, one after another."""
-        found = []
+        found, likely = [], self.chances.item(row)
         n, ones, places = self.n.item(row), self.ones.item(row), self.places[row].tolist()
         closest, held = self.closest[row].tolist(), self.held[row].tolist()
         for i in np.flatnonzero(values[at] > 0.0).tolist():
@@ -132,9 +138,9 @@ class ScanBank:
                 places = [NEVER] * MOST
             else:
                 places = [*places[1:], n + i]
-                said = self._look(places, closest, held, ones + 1)
+                said = self._look(places, closest, held, (ones + 1, likely))
                 if said is not None:
-                    found.append((at.item(i), *said))
+                    found.append((at.item(i), said[0], -log(likely), said[1]))
                 elif min(held) < FAR:
                     self.episodes[row] += 1
                     if self.episodes[row] >= EPISODES:
@@ -144,11 +150,13 @@ class ScanBank:
         self.places[row], self.closest[row], self.held[row] = places, closest, held
         return found
 
-    def _look(self, places: list[int], closest: list[int], held: list[int], ones: int) -> tuple[float, int] | None:
+    def _look(
+        self, places: list[int], closest: list[int], held: list[int], known: tuple[int, float]
+    ) -> tuple[float, int] | None:
         """The odds against chance, and how many values the ones took, of the fewest that tell; `closest` learns what is
-        not told, and `held` the rest.
+        not told, and `held` the rest. `known`: how many ones there were, and what is less likely than chance.
         """
-        said = None
+        said, (ones, likely) = None, known
         for i, size in enumerate(SIZES):
             first = places[-size]
             if first == NEVER:
@@ -157,7 +165,7 @@ class ScanBank:
             # The first of them is where one looks, so it is no part of what chance would have to explain.
             far = said is None and took * CLOSER < closest[i]
             chance = fisher(size - 1, took - 1, ones - size, first) if far and first else 1.0
-            if chance < self.chance:
+            if chance < likely:
                 said = -log(max(chance, 1e-300)), took
             if said is None:
                 closest[i] = min(closest[i], took)
@@ -182,3 +190,4 @@ class ScanBank:
             raise ValueError("ones that cannot have been")
         for name, array in found.items():
             setattr(self, name, array.copy())
+        self.chances = np.full(rows, self.params.rate / LOOKS)

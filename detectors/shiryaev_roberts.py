@@ -122,7 +122,7 @@ class ShiryaevRobertsBank:
     def __init__(self, params: ShiryaevRoberts) -> None:
         self.params = params
         self.bets: Bets = bets_of(params.direction)
-        self.rows = 0
+        self.rows, self.times = 0, np.ones(0)  # by row how many times `arl` its threshold is; no state
         self._set(fresh(0))
 
     def _set(self, state: dict[str, NDArray[Any]]) -> None:
@@ -133,10 +133,19 @@ class ShiryaevRobertsBank:
         """Append fresh rows up to `rows`; never shrinks."""
         if rows > self.rows:
             more = fresh(rows - self.rows)
+            self.times = np.concatenate([self.times, np.ones(rows - self.rows)])
             self._set({name: np.concatenate([old, more[name]]) for name, old in self.state.items()})
+
+    def raise_thresholds(self, times: F64) -> None:
+        """That of each row is so many times `arl` from now on: as much less often there is a false alarm at most."""
+        self.times = times.copy()
+
+    def limit(self, row: int) -> float:
+        return self.params.arl * self.times.item(row)
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
+        self.times = self.times[rows]
         self._set({name: array[rows] for name, array in self.state.items()})
 
     def forget(self, row: int) -> None:
@@ -244,7 +253,7 @@ class ShiryaevRobertsBank:
         sums = (state["sums"][rows, wide] + 1.0) * odds
         state["sums"][rows, wide], state["peaks"][rows, wide], state["ages"][rows, wide] = sums, peaks, ages
         evidence = added(sums * weights)
-        beyond = np.flatnonzero(evidence >= self.params.arl).tolist()
+        beyond = np.flatnonzero(evidence >= self.params.arl * self.times[rows]).tolist()
         return [hit for i in beyond for hit in self.alarm(int(places[i]), int(rows[i]), float(evidence[i]))]
 
     def alarm(self, place: int, row: int, evidence: float) -> list[Found]:
@@ -263,7 +272,7 @@ class ShiryaevRobertsBank:
         for name, array in fresh(1).items():
             if name != "chain":
                 state[name][row] = array[0]
-        return [(place, max(by_way, key=by_way.__getitem__), evidence, self.params.arl, age)]
+        return [(place, max(by_way, key=by_way.__getitem__), evidence, self.limit(row), age)]
 
     def _constant(self, row: int) -> bool:
         """Whether all values of the reference are one and the same."""
@@ -316,6 +325,7 @@ class ShiryaevRobertsBank:
     def load(self, state: State) -> None:
         """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
         self._set({name: array.copy() for name, array in checked_state(state).items()})
+        self.times = np.ones(self.rows)
 
 
 def hits_with_age(found: list[Found]) -> Hits:

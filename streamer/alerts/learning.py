@@ -2,9 +2,9 @@
 
 A verdict waits until its alert is over, for only then it is known how strong that became; then what most reviewers say
 counts, once. Everything is of one monitor of one model, which is where its verdicts come. The rule, and what it gives
-up, is in `detectors/precision.py`. A share that was halved does not reach into the detector, whose threshold is part of
-its state: its alerts are told only from twice the threshold on, and held below it (`holds.py`). So an undone change
-leaves no trace: what is found is what would have been found.
+up, is in `detectors/precision.py`. Of half a share alerts are told only from twice the threshold on. Where a detector
+begins anew with each alarm (Page-Hinkley, the e-detector) its threshold is doubled, or it would never get there. All
+others find what they found, and what is weaker is held (`holds.py`): there an undone change leaves no trace.
 
 Who undoes a change is not overruled: from there on changes of that monitor are only proposed.
 """

@@ -14,7 +14,7 @@ from streamer.signals.grammar import parse_signal
 from streamer.signals.models import names_alone, union
 
 MEMBERS = 12
-"""Series that a signal with a `*` is taken to have, unless the config says how many. A limit is a matter of the
+"""Series that a signal with a `*` is taken to have until it is known how many live. A limit is a matter of the
 logarithm: with ten times as many it would be a quarter farther away.
 """
 RATE_MAX = 0.5
@@ -39,7 +39,12 @@ class FalseAlarms(Model):
         le=1_000_000,
         description="How many models share it under `scope: service`; default those that the monitors name.",
     )
-    series: int = Field(MEMBERS, ge=1, le=1_000_000, description="How many series a signal with a `*` has of a model.")
+    series: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="How many series a signal with a `*` has of a model; default as many as live, counted day by day.",
+    )
     learn: Literal["off", "propose", "apply"] = Field(
         "off",
         description="What follows from verdicts on alerts: nothing; monitors whose weak alerts are of no use are "
@@ -54,9 +59,18 @@ class Part(NamedTuple):
     """What a monitor has of the budget of a model."""
 
     monitor: str
-    a_week: float  # false alarms, of all its series together
-    series: int  # that it is divided by
-    rate: float  # false alarms a day of each of its series
+    a_day: float  # false alarms of all its series together; of who takes nothing, what it would have
+    series: int  # that it is divided by until it is known how many live
+    given: bool  # whether the config says so, and they are not counted
+    takes: bool = True  # whether it takes something of the budget
+
+    def rate(self, living: int = 0) -> float:
+        """False alarms a day of each of its series, where so many live; 0: that is not known."""
+        return min(self.a_day / (self.series if self.given or living < 1 else living), RATE_MAX)
+
+    def a_week(self, living: int = 0) -> float:
+        """False alarms a week that are expected of all its series together."""
+        return self.rate(living) * (living or self.series) * WEEK_DAYS if self.takes else 0.0
 
 
 def named_models(monitors: Mapping[str, Monitor]) -> int | None:
@@ -77,11 +91,11 @@ def shared(budget: FalseAlarms, monitors: Mapping[str, Monitor]) -> Iterator[Par
     for name, one in monitors.items():
         # A candidate takes nothing of the others' parts, and has what it would have as one of them.
         among = max(live + weights[name] * (one.shadow and one.detect.budgeted), 1.0)
-        series = budget.series if parse_signal(one.signal).every else 1
-        rate = min(a_day / among * weights[name] / series, RATE_MAX)
-        yield Part(name, rate * series * WEEK_DAYS if takes[name] else 0.0, series, rate)
+        # One that is split has as many series as there are values to split by, unless somebody said how many there are.
+        series = (budget.series or MEMBERS) if parse_signal(one.signal).every else 1
+        yield Part(name, a_day / among * weights[name], series, budget.series is not None, takes[name])
 
 
-def parts(budget: FalseAlarms, monitors: Mapping[str, Monitor]) -> dict[str, float]:
-    """By monitor the false alarms a day that each series of it may have while it is healthy."""
-    return {part.monitor: part.rate for part in shared(budget, monitors)}
+def parts(budget: FalseAlarms, monitors: Mapping[str, Monitor]) -> dict[str, Part]:
+    """By monitor its part."""
+    return {part.monitor: part for part in shared(budget, monitors)}

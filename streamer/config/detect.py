@@ -66,6 +66,7 @@ class Detect(Model):
     sampled: ClassVar[bool] = False  # it learns from the values of the warm-up themselves
     timed: ClassVar[bool] = False  # its windows are of time
     compares: ClassVar[bool] = False  # the values of `by` with each other
+    divided: ClassVar[bool] = True  # its part of the budget is, among the series that live
     labelled: ClassVar[bool] = False  # labels with confidence: only of `realised_error`
     if TYPE_CHECKING:
         kind: str
@@ -272,6 +273,7 @@ class DetectSilence(Detect):
     """No event for a while: a level, which breaches by ticks of the clock and clears with the next event."""
 
     ticked: ClassVar[bool] = True
+    divided: ClassVar[bool] = False  # Who speaks seldom has a small share, see `series/presence.py`.
     kind: Literal["silence"] = Field(description="No event of a series for too long.")
     after_ms: Duration = Field(
         "1h",
@@ -322,6 +324,7 @@ class DetectPeers(Detect):
     windowed: ClassVar[bool] = True
     timed: ClassVar[bool] = True
     compares: ClassVar[bool] = True
+    divided: ClassVar[bool] = False  # Its chance is of all peers together.
     kind: Literal["peers"] = Field(description="One of the values of `by` far from the others, window by window.")
     effect: float = Field(
         0.1,

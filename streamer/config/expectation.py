@@ -9,7 +9,7 @@ from detectors.estimated_error import standardised
 from detectors.falling import REFERENCE
 from detectors.falling import needed as falling
 from streamer.config import model as cfg
-from streamer.config.budget import Part, named_models, shared
+from streamer.config.budget import Part, named_models, parts
 from streamer.config.review import CONFIDENCE
 
 AT_FIRST, FALLS, BEGUN = 4, (0.3, 0.4, 0.6), 10
@@ -23,22 +23,23 @@ SAYS, WORSE = 0.05, (0.07, 0.09, 0.15)
 
 def expected(config: cfg.Config) -> dict[str, Part]:
     """By monitor what it may say falsely of one model in a week."""
-    return {part.monitor: part for part in shared(config.false_alarms, config.effective_monitors())}
+    return parts(config.false_alarms, config.effective_monitors())
 
 
-def in_all(parts: Mapping[str, Part]) -> float:
+def in_all(of: Mapping[str, Part]) -> float:
     """False alarms of one model in a week."""
-    return sum(part.a_week for part in parts.values())
+    return sum(part.a_week() for part in of.values())
 
 
 def told(config: cfg.Config) -> Iterator[str]:
     """A line for all, and one for each monitor of which the budget says nothing."""
-    parts, monitors = expected(config), config.effective_monitors()
-    within = [part for part in parts.values() if monitors[part.monitor].detect.budgeted]
+    of, monitors = expected(config), config.effective_monitors()
+    within = [part for part in of.values() if monitors[part.monitor].detect.budgeted]
     if within:
-        many = any(part.series > 1 for part in within)
-        told = f"false alarms: {in_all(parts):.3g} a week expected of a healthy model at most, {of_whom(config)}"
-        members = f"; a signal with a * is taken to have {config.false_alarms.series} series" if many else ""
+        many, given = any(part.series > 1 for part in within), config.false_alarms.series
+        told = f"false alarms: {in_all(of):.3g} a week expected of a healthy model at most, {of_whom(config)}"
+        members = "shares its part among those that live" if given is None else f"is taken to have {given} series"
+        members = f"; a signal with a * {members}" if many else ""
         yield f"{told}{_count(len(within), 'monitor')}{members}."
     for name, one in monitors.items():
         if not one.detect.budgeted:

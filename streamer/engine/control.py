@@ -35,7 +35,16 @@ from streamer.alerts.commands import (
     ids_of,
 )
 from streamer.alerts.holds import WHY, Holds
-from streamer.alerts.learning import CHANGED, OFF, Learning, Lesson, lessons_joined, lessons_without, models_learned
+from streamer.alerts.learning import (
+    CHANGED,
+    OFF,
+    Key,
+    Learning,
+    Lesson,
+    lessons_joined,
+    lessons_without,
+    models_learned,
+)
 from streamer.alerts.lifecycle import AlertBook
 from streamer.config import model as cfg
 from streamer.engine.companion import Seen
@@ -74,13 +83,19 @@ class Control:
 
         self.monitors, self.holds, mode = monitors, Holds(labels), config.false_alarms.learn
         self.hashed = config.verdicts is not None and config.verdicts.hash_reviewers
-        self.learning = None if mode == OFF else Learning(mode, self.holds.factors.__setitem__)
+        self.learning = None if mode == OFF else Learning(mode, self._learned)
         self.verdicts: dict[int, Verdict] = {}  # on alerts, of the batch at hand, by event
         self.ids: dict[str, str] = {}  # with their models, oldest first
         self.results: dict[str, int] = dict.fromkeys(RESULTS, 0)
         self.newest_ms: dict[str, int] = {}  # of models at the last tick
         self.commands, self.stops = NONE, list[int]()  # and where either of them stands
         self.records: AlertRecords | None = None  # where alerts get their names
+
+    def _learned(self, key: Key, factor: float) -> None:
+        """Alerts of a monitor are told from so many times its threshold on: that is raised, or weaker ones are held."""
+        model, name = key
+        if name not in self.monitors or not self.monitors[name].lower_share(model, 1.0 / factor):
+            self.holds.factors[key] = factor
 
     def part(self, batch: Batch, used: Bool) -> Bool:
         """The used events without commands, which are looked at one by one."""
@@ -265,7 +280,7 @@ class Control:
         self.holds.mutes.clear()
         self.holds.factors.clear()
         if self.learning is not None:
-            self.learning = Learning(self.learning.mode, self.holds.factors.__setitem__)
+            self.learning = Learning(self.learning.mode, self._learned)
         self.load(state)
 
 

@@ -33,6 +33,7 @@ from streamer.engine.ordering import part_of
 from streamer.engine.rings import rings_joined, rings_without
 from streamer.engine.task import Task
 from streamer.monitors.window_outcomes import NOBODY
+from streamer.series.living import joined as living_joined
 from streamer.signals.columns import I64
 
 NUMBERED = {
@@ -239,6 +240,7 @@ def _join_tables(table: State, other: State, base: int) -> None:
     table["further"] = [*table["further"], *other["further"]]
     for name in ("categories", "reference", "history", "tails"):
         table[name] = _joined(table[name], other[name], base)
+    table["living"] = living_joined(table["living"], base, other["living"], len(other["keys"]))
 
 
 def _joined(own: Any, other: Any, base: int, name: str = "") -> Any:

@@ -77,7 +77,7 @@ class Task:
         self.roles = config.roles()
         self.watching = watching = Watching(config, engine)
         self.tables, self.sources, self.monitors = watching.tables, watching.sources, watching.monitors
-        self.by_order = watching.by_order
+        self.by_order, self.sharing = watching.by_order, watching.sharing
         models, rows_max, limits = union(m.config.models for m in self.by_order), watching.rows_max, config.limits
         gate = engine.gate(names_alone(models), limits.lateness_ms, limits.duplicates, rows_max, limits.ahead_ms)
         self.admission = Admission(gate, Places(rows_max, config.reference.warmup), models)
@@ -154,7 +154,7 @@ class Task:
         while begin < len(used):
             self._obey(batch, now, begin)
             self._accept(batch, used, now, begin)
-            end = self.book.part_end(batch, used, now, begin)
+            end = self.sharing.part_end(batch, used, now, begin, self.book.part_end(batch, used, now, begin))
             if self.control is not None:
                 end = self.control.part_end(begin, end)
             part = used & (places >= begin) & (places < end) if (begin, end) != (0, len(used)) else used
@@ -287,7 +287,8 @@ class Task:
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:
         """Figures of the last windows, with their monitor."""
-        return ((monitor.name, gauge) for monitor in self.by_order for gauge in monitor.gauges())
+        yield from ((monitor.name, gauge) for monitor in self.by_order for gauge in monitor.gauges())
+        yield from self.sharing.gauges()
 
     def detectable(self, most: int) -> Iterator[tuple[Series, list[Drift]]]:
         """The smallest drifts that are found, up to `most` series of a monitor."""

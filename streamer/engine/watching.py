@@ -14,6 +14,7 @@ from streamer.config import model as cfg
 from streamer.engine.engines import Engine
 from streamer.engine.readings import Readings
 from streamer.engine.references import seed_again
+from streamer.engine.sharing import Sharing
 from streamer.monitors.base import Monitor
 from streamer.monitors.edges import step_table
 from streamer.monitors.finding import Finding
@@ -44,6 +45,7 @@ class Watching:
         self.readings = Readings(config, wanted, self.rows_max)
         self.by_order = list(self.monitors.values())
         self.of_table = {i: [m for m in self.by_order if m.table is t] for i, t in self.tables.items()}
+        self.sharing = Sharing(self.of_table.values())
         needed = {other for table_id in self.sources for other in needs(table_id)}
         own = {i: monitors for i, monitors in self.of_table.items() if i not in self.sources}
         sweeps = {i: engine.sweep(self.tables[i], monitors, i in needed) for i, monitors in own.items()}
@@ -113,6 +115,7 @@ class Watching:
     def dump(self) -> dict[str, Any]:
         return {
             "homes": self.readings.dump(),
+            "sharing": self.sharing.dump(),
             "tables": {t.identity: t.dump() for t in self.tables.values()},
             "rules": {self.tables[i].identity: source.dump() for i, source in self.sources.items()},
             "monitors": {name: {"spec": self.spec(name), "state": m.dump()} for name, m in self.monitors.items()},
@@ -139,4 +142,7 @@ class Watching:
             if saved is not None and saved["spec"] == self.spec(name):
                 monitor.load(saved["state"])
                 kept.add(name)
+        self.sharing.load(state.get("sharing"))  # Older snapshots have none.
+        for monitor in self.by_order:
+            monitor.share()
         return kept

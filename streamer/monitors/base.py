@@ -13,6 +13,7 @@ from detectors.distribution import Distribution
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config import model as cfg
+from streamer.config.budget import Part
 from streamer.config.reference_file import Series
 from streamer.monitors.evidence import Evidence, Summary
 from streamer.monitors.finding import BREACH, Finding
@@ -40,7 +41,7 @@ class MonitorSpec(NamedTuple):
     source: Source | None  # what makes the table's values, where its events' own fields do not
     lateness_ms: int
     parts: MonitorParts
-    rate: float = 0.002  # false alarms a day that each of its series may have
+    part: Part = Part("", 0.002, 1, True)  # of the budget of false alarms
     publishes: bool = True  # whether every window that ends is published, not only what alerts tell of them
 
 
@@ -65,6 +66,7 @@ class Gauge(NamedTuple):
         "series_in_school",
         "series_calibrated",
         "series_proved",
+        "expected_false_alarms",
     ]
     model: str
     value: float
@@ -77,6 +79,7 @@ class Monitor(Protocol):
     name: str
     config: cfg.Monitor
     table: SeriesTable
+    part: Part
 
     @property
     def normal(self) -> Mapping[int, Summary]:
@@ -114,6 +117,17 @@ class Monitor(Protocol):
     def overdue(self, passed_ms: int, newest_ms: Mapping[str, int], unmissed: Container[str] = ()) -> list[Finding]:
         """What became due by the tick that took `passed_ms`; `newest_ms`: newest event time by model. Of the `unmissed`
         nothing is due now.
+        """
+
+    def share(self) -> None:
+        """Other numbers of series live in the table (`living`): each may have its share of the false alarms."""
+
+    def grow(self) -> None:
+        """Its bank gets the rows that the table has."""
+
+    def lower_share(self, model: str, share: float) -> bool:
+        """Of the false alarms that the config grants it, this monitor has only so much of this model; whether its own
+        threshold sees to that, so that weaker alerts need not be held.
         """
 
     def ended(self) -> Outcomes:
@@ -166,8 +180,22 @@ class MonitorBase:
 
     def __init__(self, made: MonitorSpec) -> None:
         self.order, self.name, self.config, self.table = made.order, made.name, made.config, made.table
-        self.publishes = made.publishes
+        self.publishes, self.part = made.publishes, made.part
         self.normal: Any = {}
+
+    def rate(self, row: int) -> float:
+        """False alarms a day that a row may have by now."""
+        return self.part.rate(self.table.living.of(row))
+
+    def share(self) -> None:
+        """Whoever asks for the `rate` when it is needed has it."""
+
+    def grow(self) -> None:
+        if self.bank is not None:
+            self.bank.resize(len(self.table.keys))
+
+    def lower_share(self, model: str, share: float) -> bool:
+        return False
 
     def shows(self, signal: str) -> bool:
         """Whether anybody gets to see the evidence of a window with this verdict. It is dearer than the verdict."""

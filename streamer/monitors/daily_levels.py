@@ -65,7 +65,6 @@ class DailyLevelMonitor(LevelMonitor):
         super().__init__(made)
         self.days = DailyExtremes(CHANNELS)
         self.swings: dict[int, Swing] = {}
-        self.odds = odds(made.rate, CHANNELS)
 
     def days_left(self) -> I64:
         self.days.resize(len(self.table.keys))
@@ -80,7 +79,8 @@ class DailyLevelMonitor(LevelMonitor):
         days.resize(len(self.table.keys))
         if days.behind(row, start_ms // DAY_MS):
             level = np.abs(days.mean[row, : len(SIZES)]).max(axis=-1)
-            days.turn(row, start_ms // DAY_MS, self.odds, np.resize(level * self.detect.change, CHANNELS))
+            apart = odds(self.rate(row), CHANNELS)
+            days.turn(row, start_ms // DAY_MS, apart, np.resize(level * self.detect.change, CHANNELS))
         load = load_of(span)
         usual = mine.means[load] if mine.known[load] >= SEEN_LEAST else nan
         mine.values, mine.usual = [*mine.values, value][-SIZES[-1] :], [*mine.usual, usual][-SIZES[-1] :]

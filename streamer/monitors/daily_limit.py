@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf, isfinite
 from typing import Any
 
@@ -36,13 +36,14 @@ class DailyLimit:
     comes next, or the most of what was told, until that is over.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: Callable[[int], float]) -> None:
+        """`rate`: false alarms a day that a row may have by now."""
         self.days = DailyExtremes(1)
         self.held: dict[int, float] = {}
         self.first: dict[int, int] = {}  # in the first day: steady windows, or UNSTEADY
         self.loads: dict[int, tuple[float, float]] = {}  # in school: the least and the most that was there
         self.calm = Calm(CALM)
-        self.odds = odds(rate)
+        self.rate = rate
 
     def resize(self, rows: int) -> None:
         self.days.resize(rows)
@@ -52,7 +53,7 @@ class DailyLimit:
         the days to come.
         """
         if self.days.behind(row, time_ms // DAY_MS):
-            self.days.turn(row, time_ms // DAY_MS, self.odds, self.days.mean[row, :, 0] * FLOOR)
+            self.days.turn(row, time_ms // DAY_MS, odds(self.rate(row)), self.days.mean[row, :, 0] * FLOOR)
         most = self.days.limits(row, 0)[1]
         if isfinite(most):
             self.held.pop(row, None)

@@ -75,7 +75,6 @@ class DailyTrafficMonitor(LevelMonitor):
         super().__init__(made)
         self.days = DailyExtremes(len(HOURS) + 1)
         self.hours: dict[int, Hours] = {}
-        self.odds = odds(made.rate, len(HOURS) + 1)
         self.enough = (self.detect.beyond / self.detect.change) ** 2  # Of fewer events a fall could be chance.
         self.per_hour = max(HOUR_MS // self.table.signal.window_ms, 1)
 
@@ -95,7 +94,7 @@ class DailyTrafficMonitor(LevelMonitor):
             mine.hour, mine.total, mine.windows = hour, 0.0, 0
             usual = self.days.mean[row, SURGES, 0].item()
             floors = [-log(1.0 - self.detect.change)] * SURGES + [SURGE * usual]
-            self.days.turn(row, span.start_ms // DAY_MS, self.odds, floors)
+            self.days.turn(row, span.start_ms // DAY_MS, odds(self.rate(row), len(HOURS) + 1), floors)
         mine.total, mine.windows = mine.total + value, mine.windows + 1
         verdict = self._window(row, value, mine)
         mine.seen += 1

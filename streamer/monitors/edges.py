@@ -11,8 +11,12 @@ import numpy as np
 
 from detectors import Bank, Hits, Params, Scan
 from detectors.bank import renumbered
+from detectors.compiled import CompiledPageHinkley
+from detectors.page_hinkley import PageHinkleyBank
 from detectors.reference import CLIP, Judged
 from detectors.river_bank import RiverBank
+from detectors.scan import ScanBank
+from detectors.shiryaev_roberts import ShiryaevRobertsBank
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
@@ -41,6 +45,8 @@ CHANCE = 3.0
 """The deviation is the news where its logarithm moved by more than SPREAD, and the mean, in deviations, by less than
 that, or by less than so many standard errors of the wider values.
 """
+RAISED = PageHinkleyBank, CompiledPageHinkley, ShiryaevRobertsBank
+"""Banks of sums that begin anew with an alarm: if it is held since it is weak they never get to a strong one."""
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
 
@@ -56,13 +62,35 @@ class EdgeMonitor(MonitorBase):
         fades_ms = max(lasts_ms, 1) if self.config.resolves == "faded" else None
         self.following: Following | None = Following(lasts_ms // LOOKS, fades_ms)
         self.normal: dict[int, Summary] = {}
+        self.shares: dict[str, float] = {}  # by model where it was lowered; what was learned is the state
 
     def params(self, made: MonitorSpec) -> Params:
         """What its bank is given."""
         return self.config.detect.params()
 
-    def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
+    def grow(self) -> None:
+        """The bank gets the rows that the table has."""
+        before = self.bank.rows
         self.bank.resize(len(self.table.keys))
+        if self.shares and self.bank.rows > before:
+            self.share()
+
+    def share(self) -> None:
+        if self.shares and isinstance(self.bank, RAISED):
+            self.bank.resize(len(self.table.keys))
+            shares = [self.shares.get(group[0], 1.0) for group, _ in self.table.keys]
+            self.bank.raise_thresholds(1.0 / np.array(shares, np.float64))
+
+    def lower_share(self, model: str, share: float) -> bool:
+        """The threshold is in inverse proportion to it, see `detectors/precision.py`."""
+        if not isinstance(self.bank, RAISED):
+            return False
+        self.shares[model] = share
+        self.share()
+        return True
+
+    def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
+        self.grow()
         if self.raw or judged.ready.all():
             found = self.bank.update(column.rows, column.values if self.raw else judged.z)
             places = found.place
@@ -80,6 +108,10 @@ class EdgeMonitor(MonitorBase):
             went = f"{quantity(signal)} went {from_to(signal, before['mean'], after['mean'])}{sure}"
             return lost(signal, before["mean"], after["mean"]) + went
         return f"{quantity(signal)} moved{to(signal, after['mean'])}" if after else f"{quantity(signal)} changed"
+
+    def rates(self) -> F64:
+        """By row the false alarms a day that it may have by now."""
+        return np.array([self.rate(row) for row in range(len(self.table.keys))], np.float64)
 
     def accept(self, row: int, level: Summary) -> bool:
         """Standardised values are cut a few deviations from the reference: beyond, another change would not show. And
@@ -153,7 +185,12 @@ class ScanMonitor(EdgeMonitor):
     def params(self, made: MonitorSpec) -> Params:
         params = super().params(made)
         assert isinstance(params, Scan)
-        return replace(params, rate=made.rate)
+        return replace(params, rate=made.part.rate())
+
+    def share(self) -> None:
+        self.bank.resize(len(self.table.keys))
+        assert isinstance(self.bank, ScanBank)
+        self.bank.share(self.rates())
 
     def accept(self, row: int, level: Summary) -> bool:
         """What is the normal by now is rare no more, or rare in another way."""

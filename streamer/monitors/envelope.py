@@ -45,7 +45,11 @@ class EnvelopeMonitor(RankMonitor):
     def params(self, made: MonitorSpec) -> Envelope:
         params = self.config.detect.params()
         assert isinstance(params, Envelope)
-        return replace(params, rate=made.rate, shares=not self.table.signal.scaled)
+        return replace(params, rate=made.part.rate(), shares=not self.table.signal.scaled)
+
+    def share(self) -> None:
+        self.bank.resize(len(self.table.keys))
+        self.envelope.share(self.rates())
 
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         self.bank.resize(len(self.table.keys))

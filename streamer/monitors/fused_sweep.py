@@ -128,8 +128,7 @@ class Sweep:
     def _resize(self) -> None:
         self.table.resize()
         for monitor in self.swept:
-            assert monitor.bank is not None
-            monitor.bank.resize(len(self.table.keys))
+            monitor.grow()
 
 
 def joined(shown: Sequence[Arrays]) -> tuple[Column, Judged]:

@@ -71,7 +71,7 @@ class GapMonitor(MonitorBase):
         super().__init__(made)
         assert isinstance(self.config.detect, DetectGap)
         assert isinstance(made.source, Realised)
-        self.source, self.rate = made.source, made.rate
+        self.source = made.source
         self.way = WAYS[self.config.detect.direction]
         self.rows: dict[int, Watched] = {}
 
@@ -103,22 +103,23 @@ class GapMonitor(MonitorBase):
             part = mine[begin : min(end, begin + one.gap.room)]
             begin += len(part)
             event = joined.event.item(part.item(-1))
-            said = self._part(one, batch, labels, part, stood[which.item(begin - 1)][1])
+            said = self._part(row, batch, labels, part, stood[which.item(begin - 1)][1])
             if said is not None:
                 found.append(Finding(event, self.order, row, *said))
         return found
 
     def _part(
-        self, one: Watched, batch: Batch, labels: Labels, part: I64, newest: Calibration
+        self, row: int, batch: Batch, labels: Labels, part: I64, newest: Calibration
     ) -> tuple[str, Evidence | None] | None:
         """At most so many labels as until the next look; what it says, and its evidence."""
+        one = self.rows[row]
         joined, gap = labels.joined, one.gap
         first, last = (joined.event.item(part.item(place)) for place in (0, -1))
         now_ms = int(batch.times_ms[last])
         one.first_ms = one.first_ms if one.labels else int(batch.times_ms[first])
         one.labels += len(part)
         # So many false alarms a day are granted, and so many labels come in one.
-        one.gap.arl = min(one.labels * DAY_MS / max(self.rate * (now_ms - one.first_ms), 1e-9), ARL_MAX)
+        one.gap.arl = min(one.labels * DAY_MS / max(self.rate(row) * (now_ms - one.first_ms), 1e-9), ARL_MAX)
         one.begun[gap.labels % WINDOWS == 0] = batch.offsets[first], batch.times_ms[first]
         open_before, labels_before = bool(gap.found), gap.labels
         found = gap.add(joined.confidence[part], joined.wrong[part], newest)

@@ -66,7 +66,7 @@ class PeersMonitor(MonitorBase):
         assert window_ms is not None
         self.detect, self.shares = self.config.detect, not self.table.signal.scaled
         self.way = WAYS[self.detect.direction]
-        self.chance = min(made.rate * window_ms / DAY_MS, CHANCE_MAX)
+        self.chance = min(made.part.rate() * window_ms / DAY_MS, CHANCE_MAX)
         self.windows = PeerWindows(window_ms, made.lateness_ms)
         self.sets: dict[Key, int] = {}
         self.set_of: list[int] = []  # by row

@@ -53,9 +53,9 @@ def make_monitors(
 ) -> dict[str, Monitor]:
     """The monitors of the config by name, in its order; `made_of` gives a monitor's table and what makes its values."""
     made: dict[str, Monitor] = {}
-    rates = budget.parts(config.false_alarms, config.effective_monitors())
+    shares = budget.parts(config.false_alarms, config.effective_monitors())
     lateness_ms, publishes = config.limits.lateness_ms, config.topics.windows is not None
     for order, (name, monitor) in enumerate(config.effective_monitors().items()):
-        spec = MonitorSpec(order, name, monitor, *made_of(monitor), lateness_ms, parts, rates[name], publishes)
+        spec = MonitorSpec(order, name, monitor, *made_of(monitor), lateness_ms, parts, shares[name], publishes)
         made[name] = MONITORS.get(monitor.detect.kind, EdgeMonitor)(spec)
     return made

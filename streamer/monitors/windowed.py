@@ -149,7 +149,7 @@ class FractionMonitor(CountedMonitor):
         assert isinstance(self.config.detect, DetectFraction)
         self.detect = self.config.detect
 
-        self.days = DailyLimit(made.rate)
+        self.days = DailyLimit(self.rate)
 
     def judge(self, window: Window, time_ms: int) -> Judgement:
         fraction, detect = window.hits / window.n, self.detect
@@ -243,7 +243,7 @@ class DistributionMonitor(MonitorBase):
         self.last: dict[int, float] = {}  # newest distance per row, for the metrics; not state
         # Of `against: recent`: counts of windows not in breach, oldest first.
         self.recent: dict[int, list[list[int]]] = {}
-        self.days = DailyLimit(made.rate)
+        self.days = DailyLimit(self.rate)
         self.outcomes: Outcomes = {}
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:

@@ -16,9 +16,9 @@ from streamer.config import model as cfg
 from streamer.config.budget import WEEK_DAYS
 from streamer.config.decoder_fields import fields_of
 from streamer.config.detect import Counted
-from streamer.config.expectation import expected
 from streamer.config.units import show_duration
 from streamer.config.yaml_source import PathKey
+from streamer.engine.sharing import living
 from streamer.engine.snapshot import encode
 from streamer.engine.task import Task
 from streamer.engine.unwatched import Unwatched, unwatched
@@ -133,6 +133,12 @@ class Sample:
         tables = [(partition, task.monitors[name].table) for partition, task in self.tasks.items()]
         return [self.counts[partition, t.by, t.models][group] for partition, t in tables for group, _ in t.keys]
 
+    def quiet(self, name: str) -> float:
+        """False alarms a week of all series of a monitor, or what they would be of one that takes nothing."""
+        monitors = [task.monitors[name] for task in self.tasks.values()]
+        lives = [(one.part, n) for one in monitors for n in living(one.table).values()]
+        return sum(part.rate(n) * n * WEEK_DAYS for part, n in lives)
+
 
 def estimate(
     config: cfg.Config, source: Iterable[tuple[Partition, list[Record]]], events_per_day: float | None = None
@@ -147,7 +153,7 @@ def estimate(
     if events_per_day is None and span_ms > 0:
         events_per_day = account.used * DAY_MS / span_ms
     per_event = events_per_day / account.used if events_per_day is not None and account.used else None
-    costs, budget = [], expected(config)
+    costs = []
     found = [Doubt(*doubt) for doubt in doubts(config, account, sample.names.models)]
     found += [Doubt("not-in-sample", *doubt) for doubt in unmet(config, sample.members)]
     found += [
@@ -162,7 +168,7 @@ def estimate(
         rates = [n * per_event for n in series] if per_event is not None else []
         left = np.concatenate([task.monitors[name].days_left() for task in sample.tasks.values()] or [NOBODY])
         school = int(np.count_nonzero(left)), int(left.max(initial=0))
-        quiet = budget[name].rate * WEEK_DAYS * len(series) if monitor.detect.budgeted else None
+        quiet = sample.quiet(name) if monitor.detect.budgeted else None
         windows = _windows_per_day(monitor, rates)
         costs.append(Cost(name, len(series), _state_bytes(sample, name), windows, quiet, *school))
         said = list(absent(config, name, monitor, len(series), sample.names)) if sample.names.models else []

@@ -12,6 +12,7 @@ from schemas.events.batch import Record
 from streamer.config import model as cfg
 from streamer.config.budget import WEEK_DAYS, Part
 from streamer.config.expectation import expected, in_all
+from streamer.engine.sharing import living
 from streamer.monitors.base import Monitor
 from streamer.monitors.detectable import HORIZONS, SHIFTS, Detectable, Drift, Limit
 from streamer.offline.cost import Sample
@@ -84,7 +85,7 @@ def _of_monitor(
     detectable, table, detect = Detectable(monitor), monitor.table, monitor.config.detect
     counts = sample.counts.get((partition, table.by, table.models), Counter())
     span_ms, part = sample.last_ms - sample.first_ms, parts[monitor.name]
-    budget = in_all(parts)
+    budget, lives = in_all(parts), living(table)
     for row, (group, _) in enumerate(table.keys):
         which = detectable.named(row)
         if model is not None and not matches(model, which.model):
@@ -94,7 +95,7 @@ def _of_monitor(
             a_day = counts.get(group, 0) * DAY_MS / span_ms
         drifts = list(detectable.drifts(row, a_day, detectable.scale(row))) if a_day is not None else []
         tier, lacking = detectable.tier(row)
-        a_week = part.rate * WEEK_DAYS if detect.budgeted else None
+        a_week = part.rate(lives[which.model]) * WEEK_DAYS if detect.budgeted else None
         yield Explained(
             monitor=monitor.name,
             kind=detect.kind,

@@ -108,7 +108,7 @@ def _presence(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
     of = {n: m for n, m in config.effective_monitors().items() if (m.signal, tuple(m.by)) == (made.what, table.by)}
     rates = budget.parts(config.false_alarms, config.effective_monitors())
     of = {n: m for n, m in of.items() if not m.shadow} or of  # A candidate makes no others more careful.
-    rate = min((rates[name] for name in of), default=0.01)
+    rate = min((rates[name].rate() for name in of), default=0.01)
     return made(rate, Away(config.calendar))
 
 

@@ -19,6 +19,7 @@ from detectors.reference import Judged, Learned, Reference
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Space
 from streamer.series.indicators import indicators
+from streamer.series.living import Living
 from streamer.series.row_cache import BEYOND, FULL, RowCache
 from streamer.series.tails import Tails
 from streamer.series.turnover import Turnover
@@ -53,7 +54,6 @@ class TableId(NamedTuple):
 ColumnsSoFar = Mapping[TableId, tuple[Column, Judged]]
 """What the tables before have of the same batch."""
 
-
 Samples = Sequence[tuple[int, F64]]
 """Rows, each with the values of its warm-up in the order of the log."""
 
@@ -81,8 +81,7 @@ class SeriesTable:
         sampled: bool = False,
     ) -> None:
         """`sampled`: somebody wants the samples of the warm-ups, see `completed`."""
-        self.parts = parts
-        self.given = given  # hash of the file of references, empty without one
+        self.parts, self.given = parts, given  # `given`: hash of the file of references, empty without one
         self.id = table_id
         self.signal, self.by, self.models = table_id
         self.who = told_models(self.models)
@@ -99,6 +98,7 @@ class SeriesTable:
         self.spaces: dict[Group, Space] = {}  # of distances: the shapes that a file gave
         self.began: dict[int, int] = {}  # of those: the offset of their first value
         self.since: int | None = None  # offset of the first event that a rule remembers something of
+        self.living = Living()
         self.many = self.signal.every and self.signal.spec.members_max is not None
         # Tables whose references the values depend on: one that comes late knows of the others how long they are there.
         self.origins: tuple[SeriesTable, ...] = (self,) if self.many else ()
@@ -261,11 +261,8 @@ class SeriesTable:
         """Take what this batch shows of that; before its values are asked for."""
         assert self.tails is not None
         self.tails.resize(len(self.keys))
-        if judged.ready.all():
-            self.tails.learn(column.rows, judged.away, column.events, batch.times_ms)
-        else:
-            some = np.flatnonzero(judged.ready)
-            self.tails.learn(column.rows[some], judged.away[some], column.events[some], batch.times_ms)
+        some = slice(None) if judged.ready.all() else np.flatnonzero(judged.ready)
+        self.tails.learn(column.rows[some], judged.away[some], column.events[some], batch.times_ms)
 
     def far(self, column: Column, judged: Judged, beyond: float) -> I64:
         """Places of the judged values that are further out than so many deviations, ascending.
@@ -312,6 +309,7 @@ class SeriesTable:
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
+        self.living.retain(rows, len(self.keys))
         self.evicted += len(self.keys) - len(rows)
         keys, self.index, self.keys, self.members = [self.keys[row] for row in rows.tolist()], {}, [], {}
         self._add_keys(keys)
@@ -375,6 +373,7 @@ class SeriesTable:
             "reference": self.reference.dump(),
             "history": self.history.dump(),
             "tails": self.tails.dump() if self.tails is not None else None,
+            "living": self.living.dump(len(self.keys)),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -396,5 +395,6 @@ class SeriesTable:
         self.history.load(state["history"])
         if self.tails is not None and state["tails"] is not None:
             self.tails.load(state["tails"])
+        self.living.load(state, len(self.keys))
         if not self.reference.rows == self.history.rows == len(self.keys):
             raise ValueError("series table and its arrays differ in length")

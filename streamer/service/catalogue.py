@@ -192,8 +192,8 @@ CATALOGUE: dict[Name, Spec] = {
     ),
     "expected_false_alarms": Spec(
         "gauge",
-        "What a monitor may say falsely of one healthy model in a week, by `false_alarms`; of those that learn days.",
-        {"monitor": OPEN},
+        "What a monitor may say falsely of a healthy model in a week, by `false_alarms` and how many series live.",
+        WINDOW,
     ),
     "windows_total": Spec("counter", "Windows by how they ended.", {"monitor": OPEN, "ended": tuple(ENDS)}),
     "detections_total": Spec("counter", "Change points, and windows in breach.", {"monitor": OPEN}),

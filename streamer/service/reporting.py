@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from streamer.alerts.alert import QUIET
 from streamer.alerts.unusable import WHAT
-from streamer.config.expectation import expected
 from streamer.engine.room import warning
 from streamer.engine.stage import Stage
 from streamer.engine.tasks import OwnRecords
@@ -65,9 +64,6 @@ class Reporter:
         self.unpaired, self.matched = Unpaired(), MatchedSignals(outages.say)
         self.drifts = DetectableDrifts(metrics)
         self.school = SchoolReport(metrics, workers[0].notify, self._model)
-        for part in expected(self.config).values():
-            if part.a_week:
-                metrics.set("expected_false_alarms", part.a_week, monitor=part.monitor)
         self.active: dict[tuple[str, ...], float] = {}  # open alerts by model, monitor and state; 0 of those of before
         self.shadowed: dict[tuple[str, ...], float] = {}  # the same of shadow monitors
         self.shadows = {name for name, one in self.config.effective_monitors().items() if one.shadow}

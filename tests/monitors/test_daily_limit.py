@@ -15,7 +15,7 @@ A_DAY = 6
 
 
 def limit_of(rows: int = 1) -> DailyLimit:
-    made = DailyLimit(0.003)
+    made = DailyLimit(lambda row: 0.003)
     made.resize(rows)
     return made
 

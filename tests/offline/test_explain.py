@@ -46,7 +46,8 @@ def test_a_series_that_knows_its_days(found: list[Explained]) -> None:
 def test_each_has_its_part_of_the_budget(found: list[Explained]) -> None:
     amount, confidence, steps = (one(found, name) for name in ("feature-mean", "confidence", "steps"))
     assert confidence.share == pytest.approx(1 / 20)
-    assert amount.share == pytest.approx(1 / 20 / 12)
+    features = sum(each.monitor == "feature-mean" for each in found)
+    assert amount.share == pytest.approx(1 / 20 / features), "by how many there are"
     assert (steps.share, steps.nominal) == (None, "delta 2e-05 bounds each of its checks")
     assert any("not in the budget; delta 2e-05" in line for line in told([steps]))
 

@@ -315,16 +315,6 @@ def test_what_would_be_found_is_shown_when_all_series_were_asked(service: Servic
     assert service.get("detectable_drift", **labels) == 0.25
 
 
-def test_what_is_expected_is_that_of_monitors_of_the_budget(service: Service) -> None:
-    assert service.get("expected_false_alarms", monitor="m") is None, "an adwin is not in the budget"
-    config = load_text(HEAD, "x", {})
-    metrics = Metrics()
-    service.worker.config = config
-    Reporter([service.worker], metrics, service.reporter.outages)
-    found = [metrics.get("expected_false_alarms", monitor=name) or 0.0 for name in config.effective_monitors()]
-    assert sum(found) == pytest.approx(1.0)
-
-
 def test_who_else_writes_to_the_ordered_log_is_told_once_and_its_events_are_counted(service: Service) -> None:
     service.worker.decode = decode = OwnRecords(b"g", lambda records, topic: None)  # type: ignore[arg-type, return-value]
     service.report()

@@ -53,6 +53,7 @@ pub struct Row {
     loads: Loads,
     day: i64,
     sides: [[Side; 2]; CHANNELS],
+    beyond: f64,
 }
 
 const FRESH: Row = Row {
@@ -65,6 +66,7 @@ const FRESH: Row = Row {
     loads: FRESH_LOADS,
     day: NEVER,
     sides: [[FRESH_SIDE; 2]; CHANNELS],
+    beyond: 0.0,
 };
 
 fn size_of(level: usize) -> f64 {
@@ -73,7 +75,7 @@ fn size_of(level: usize) -> f64 {
 
 #[pyclass]
 pub struct Envelope {
-    /// How many deviations of the daily extremes a limit is away.
+    /// How many deviations of the daily extremes a limit is away; of rows that have no other of their own.
     beyond: f64,
     floors: Vec<f64>,
     up: bool,
@@ -118,11 +120,11 @@ impl Envelope {
 
     #[inline(never)]
     fn close(&mut self, place: usize, time_ms: i64) -> Option<Found> {
-        let (beyond, day, row) = (self.beyond, time_ms.div_euclid(DAY_MS), &mut self.rows[place]);
+        let (day, row) = (time_ms.div_euclid(DAY_MS), &mut self.rows[place]);
         if day > row.day {
             if row.day != NEVER {
                 for (sides, &floor) in row.sides.iter_mut().zip(&self.floors) {
-                    sides.iter_mut().for_each(|side| side.end_day(beyond, floor));
+                    sides.iter_mut().for_each(|side| side.end_day(row.beyond, floor));
                 }
             }
             row.day = day;
@@ -272,8 +274,14 @@ impl Envelope {
 
     fn resize(&mut self, rows: usize) {
         if rows > self.rows.len() {
-            self.rows.resize(rows, FRESH);
+            self.rows.resize(rows, Row { beyond: self.beyond, ..FRESH });
         }
+    }
+
+    fn share(&mut self, beyond: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
+        check_length(&[beyond.len()?, self.rows.len()])?;
+        self.rows.iter_mut().zip(slice(&beyond)?).for_each(|(row, &beyond)| row.beyond = beyond);
+        Ok(())
     }
 
     fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
@@ -282,7 +290,7 @@ impl Envelope {
 
     fn forget(&mut self, row: usize) -> PyResult<()> {
         check_rows(&[row as i64], self.rows.len())?;
-        self.rows[row] = FRESH;
+        self.rows[row] = Row { beyond: self.rows[row].beyond, ..FRESH };
         Ok(())
     }
 
@@ -305,8 +313,7 @@ impl Envelope {
     ) -> PyResult<(HitArrays<'py>, Ints<'py>, Bound<'py, PyArray1<i8>>)> {
         let (rows, values, times_ms) = (slice(&rows)?, slice(&values)?, slice(&times_ms)?);
         check_length(&[rows.len(), values.len(), times_ms.len()])?;
-        check_rows(rows, self.rows.len())?;
-        check_finite(values)?;
+        check_finite(values).and(check_rows(rows, self.rows.len()))?;
         let (hits, ages, tiers) = py.detach(|| {
             let (mut hits, mut ages, mut tiers) = (Hits::default(), Vec::new(), Vec::new());
             for (i, (&row, &value)) in rows.iter().zip(values).enumerate() {
@@ -365,7 +372,7 @@ impl Envelope {
         }
         self.rows = (0..rows)
             .map(|at| {
-                let mut row = FRESH;
+                let mut row = Row { beyond: self.beyond, ..FRESH };
                 row.fill.copy_from_slice(&fill[at * LEVELS..][..LEVELS]);
                 row.sums.as_flattened_mut().copy_from_slice(&floats[0][at * LEVELS * SUMS..][..LEVELS * SUMS]);
                 row.seen.copy_from_slice(&floats[1][at * MOMENTS..][..MOMENTS]);

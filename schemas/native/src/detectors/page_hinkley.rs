@@ -18,10 +18,12 @@ pub struct Row {
     mean: f64,
     sum: Sides,
     least: Sides,
+    /// How many times the parameter its threshold is; no state.
+    times: f64,
     detected: bool,
 }
 
-const FRESH: Row = Row { n: 0.0, mean: 0.0, sum: [0.0; 2], least: [f64::INFINITY, 1.0], detected: false };
+const FRESH: Row = Row { n: 0.0, mean: 0.0, sum: [0.0; 2], least: [f64::INFINITY, 1.0], times: 1.0, detected: false };
 
 /// With the sign turned, and no zero but the positive one: the only one that `decrease` and `highest` can be.
 fn turned(value: f64) -> f64 {
@@ -44,18 +46,18 @@ impl PageHinkley {
     #[inline(never)]
     pub fn take(&mut self, rows: &[i64], values: &[f64], found: &mut Vec<Said>) {
         for (&row, &value) in rows.iter().zip(values) {
-            if let Some((direction, excess)) = self.step(row, value) {
-                found.push((row, (direction, excess, self.threshold, 0, TIERLESS)));
+            if let Some((direction, excess, threshold)) = self.step(row, value) {
+                found.push((row, (direction, excess, threshold, 0, TIERLESS)));
             }
         }
     }
 
     /// NOWHERE is a row that does not exist.
     #[inline(always)]
-    fn step(&mut self, row: i64, x: f64) -> Option<(i8, f64)> {
+    fn step(&mut self, row: i64, x: f64) -> Option<(i8, f64, f64)> {
         let state = self.rows.get_mut(row as usize)?;
         if state.detected {
-            *state = FRESH;
+            *state = Row { times: state.times, ..FRESH };
         }
         state.n += 1.0;
         state.mean += (1.0 / state.n) * (x - state.mean);
@@ -67,12 +69,13 @@ impl PageHinkley {
             let least = if sum < state.least[side] { sum } else { state.least[side] };
             (state.sum[side], state.least[side], excess[side]) = (sum, least, sum - least);
         }
-        let beyond = [excess[0] > self.limits[0], excess[1] > self.limits[1]];
+        let beyond = [excess[0] > self.limits[0] * state.times, excess[1] > self.limits[1] * state.times];
         if state.n < self.min_instances || !(beyond[0] | beyond[1]) {
             return None;
         }
         state.detected = true;
-        Some(if beyond[0] { (1, excess[0]) } else { (-1, excess[1]) })
+        let threshold = self.threshold * state.times;
+        Some(if beyond[0] { (1, excess[0], threshold) } else { (-1, excess[1], threshold) })
     }
 }
 
@@ -103,7 +106,14 @@ impl PageHinkley {
 
     fn forget(&mut self, row: usize) -> PyResult<()> {
         check_rows(&[row as i64], self.rows.len())?;
-        self.rows[row] = FRESH;
+        self.rows[row] = Row { times: self.rows[row].times, ..FRESH };
+        Ok(())
+    }
+
+    /// The threshold of each row is so many times the parameter from now on.
+    fn raise_thresholds(&mut self, times: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
+        check_length(&[times.len()?, self.rows.len()])?;
+        self.rows.iter_mut().zip(slice(&times)?).for_each(|(row, &times)| row.times = times);
         Ok(())
     }
 
@@ -121,8 +131,8 @@ impl PageHinkley {
             let mut hits = Hits::default();
             for (i, (&row, &x)) in rows.iter().zip(values).enumerate() {
                 prefetch(&self.rows, rows, i);
-                if let Some((direction, excess)) = self.step(row, x) {
-                    hits.push(i, direction, excess, self.threshold);
+                if let Some((direction, excess, threshold)) = self.step(row, x) {
+                    hits.push(i, direction, excess, threshold);
                 }
             }
             hits
@@ -157,6 +167,7 @@ impl PageHinkley {
                 mean: mean[i],
                 sum: [increase[i], turned(decrease[i])],
                 least: [lowest[i], turned(highest[i])],
+                times: 1.0,
                 detected: detected[i] != 0.0,
             })
             .collect();
