@@ -11,7 +11,8 @@ use crate::events::names::{Names, Strings};
 use crate::events::plan::{
     CALLER, CONFIDENCE, FIELDS, LABEL, LATENCY, MODEL, Plan, SEGMENT, STATUS, TIME, VALUE, VERSION,
 };
-use crate::events::scan::{Kind, Odd, Res, Scalar, Scanner};
+use crate::events::scalar::{Kind, Odd, Res, Scalar};
+use crate::events::scan::Scanner;
 use crate::events::shape::Shapes;
 use crate::events::text::{beginning, is_name};
 use crate::kafka::intake::Messages;
