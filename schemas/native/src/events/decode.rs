@@ -25,12 +25,8 @@ struct Column<T> {
 }
 
 impl<T> Column<T> {
-    fn with_room_for(values: usize) -> Self {
-        Column {
-            event: Vec::with_capacity(values),
-            name: Vec::with_capacity(values),
-            value: Vec::with_capacity(values),
-        }
+    fn with_room_for(count: usize) -> Self {
+        Column { event: Vec::with_capacity(count), name: Vec::with_capacity(count), value: Vec::with_capacity(count) }
     }
 
     #[inline]
