@@ -102,6 +102,9 @@ def sbom(lock: str = "") -> Document:
     bill, hashes, subject = Bill(), locked(lock), normal("driftline")
     todo, refs = [("", subject)], dict[str, str]()
     extras = [name for name in hashes if name != subject]  # What nothing else asks for and is locked is of an extra.
+    for name, (due, _) in hashes.items():  # Before any binary is looked into, which takes its time.
+        if (version := installed(name)) not in ("", due):
+            raise ValueError(f"{name} {version} is installed, and the lock file has {due}")
     while todo or extras:
         if not todo:
             name = extras.pop()
@@ -111,11 +114,9 @@ def sbom(lock: str = "") -> Document:
         if name in refs:
             bill.uses[user].add(refs[name])
             continue
-        try:
-            package = metadata.distribution(name)
-        except metadata.PackageNotFoundError:
-            continue  # For another platform, or an extra that is not installed.
-        kind = "library" if user else "application"
+        if not installed(name):
+            continue
+        package, kind = metadata.distribution(name), "library" if user else "application"
         refs[name] = own = _add_package(bill, user, kind, package, hashes)
         asked = [re.match(r"[\w.-]+", text) for text in package.requires or [] if not re.search(r"\bextra\s*==", text)]
         todo += [(own, normal(found[0])) for found in asked if found]
@@ -125,13 +126,19 @@ def sbom(lock: str = "") -> Document:
     return bill.document(refs[subject])
 
 
+def installed(name: str) -> str:
+    """The version of a package; nothing where there is none: it is for another platform, or of an extra."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
 def _add_package(bill: Bill, user: str, kind: str, package: metadata.Distribution, hashes: Locked) -> str:
     name, version = normal(package.metadata["Name"]), package.version
     licenses = package.metadata.get_all("License-Expression") or []
     own = purl("pypi", name, version)
-    due, allowed = hashes.get(name, (version, []))
-    if due != version:
-        raise ValueError(f"{name} {version} is installed, and the lock file has {due}")
+    _, allowed = hashes.get(name, (version, []))
     # Which of a version's files was installed nobody noted: these are all that could have been.
     files = {"type": "distribution", "url": own, "hashes": [{"alg": "SHA-256", "content": text} for text in allowed]}
     bill.add(

@@ -51,18 +51,12 @@ def digest(seed: int) -> str:
 
 @pytest.mark.skipif(native is None, reason="the compiled core was not built")
 def test_the_compiled_core_changes_no_byte() -> None:
-    told = {}
-    for chosen in ("0", "1"):
-        environment = {**os.environ, "DRIFTLINE_NATIVE": chosen, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.engine.test_engines"],
-            env=environment, cwd=ROOT, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        told[chosen] = done.stdout.splitlines()
-    assert told["0"][0] == "native: False"
-    assert told["1"][0] == "native: True"
-    assert told["0"][1:] == told["1"][1:]
-    assert len(told["0"]) == 1 + len(SEEDS)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.engine.test_engines"],
+        env={**os.environ, "DRIFTLINE_NATIVE": "0", "PYTHONPATH": str(ROOT)},
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["native: False", *map(digest, SEEDS)]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ use crate::events::names::{Names, Strings};
 use crate::events::plan::{
     CALLER, CONFIDENCE, FIELDS, LABEL, LATENCY, MODEL, Plan, SEGMENT, STATUS, TIME, VALUE, VERSION,
 };
-use crate::events::scan::{Kind, Odd, Res, Scalar, Scanner};
+use crate::events::scalar::{Kind, Odd, Res, Scalar};
+use crate::events::scan::Scanner;
 use crate::events::shape::Shapes;
 use crate::events::text::{beginning, is_name};
 use crate::kafka::intake::Messages;
@@ -24,12 +25,8 @@ struct Column<T> {
 }
 
 impl<T> Column<T> {
-    fn with_room_for(values: usize) -> Self {
-        Column {
-            event: Vec::with_capacity(values),
-            name: Vec::with_capacity(values),
-            value: Vec::with_capacity(values),
-        }
+    fn with_room_for(count: usize) -> Self {
+        Column { event: Vec::with_capacity(count), name: Vec::with_capacity(count), value: Vec::with_capacity(count) }
     }
 
     #[inline]

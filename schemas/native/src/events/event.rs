@@ -9,7 +9,8 @@ use crate::events::plan::{
     CALLER, CONFIDENCE, CONTAINERS, EVENT_ID, FEATURES, FIELDS, LABEL, LATENCY, LOGITS, MODEL, Node, Plan, STATUS,
     TIME, Target, VALUE,
 };
-use crate::events::scan::{Kind, Odd, Res, Scalar, Scanner};
+use crate::events::scalar::{Kind, Odd, Res, Scalar};
+use crate::events::scan::Scanner;
 use crate::events::shape::{Goes, Met, Shape};
 use crate::events::text::{TIME_MAX_MS, epoch_of_float, epoch_of_int, id_hash, is_name, rfc3339_ms};
 

@@ -9,7 +9,8 @@ use std::io::Write;
 use crate::events::event::{ENTRIES_MAX, Event};
 use crate::events::names::Names;
 use crate::events::plan::{CONTAINERS, Plan};
-use crate::events::scan::{Kind, Odd, Res, Scanner};
+use crate::events::scalar::{Kind, Odd, Res};
+use crate::events::scan::Scanner;
 use crate::events::shape::Goes;
 
 /// Objects within objects, as in `schemas/events/odd.py`.

@@ -9,6 +9,7 @@ pub mod number;
 pub mod packed;
 pub mod packing;
 pub mod plan;
+pub mod scalar;
 pub mod scan;
 pub mod shape;
 pub mod text;

@@ -7,7 +7,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::events::scan::{Head, Odd, Res};
+use crate::events::scalar::{Odd, Res};
+use crate::events::scan::Head;
 use crate::events::text::is_name;
 
 /// Names kept; a batch that brings more is decoded in Python, and the table begins anew.

@@ -1,7 +1,7 @@
 //! Numbers of RFC 8259 text: integers where they are written as such and fit 64 bits, else correctly rounded floats.
 #![forbid(unsafe_code)]
 
-use crate::events::scan::{Odd, Res, Scalar};
+use crate::events::scalar::{Odd, Res, Scalar};
 
 /// The number that `text` begins with, and its length; Odd when it rounds to infinity.
 #[inline(always)]

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use crate::events::names::Names;
-use crate::events::scan::{Odd, Res};
+use crate::events::scalar::{Odd, Res};
 
 /// Shapes kept; more producers than that in one partition take turns.
 const SHAPES_MAX: usize = 16;

@@ -3,7 +3,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::events::scan::{Odd, Res};
+use crate::events::scalar::{Odd, Res};
 
 /// As in `schemas/events/convert.py`.
 pub const NAME_MAX: usize = 256;
