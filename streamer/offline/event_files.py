@@ -37,6 +37,16 @@ def chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
         yield some
 
 
+def reading(path: Path, config: cfg.Config, model: str | None = None) -> tuple[Read, tuple[str, ...]]:
+    """What reads the records of a file as they stand, as often as wanted; what a person should know of its columns."""
+    packed = path.suffix.lower() == ".gz"
+    table = TABLES.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
+    if table is None or (packed and table is read_parquet):
+        return lambda: read_lines(path, config.limits.message_bytes), ()
+    plan, rows = table(path, fields_of(config), model)
+    return lambda: chunks(rows()), plan.notes
+
+
 class Span(NamedTuple):
     """From a line or time on, and before another; None for the ends of the file. A line counts from 0."""
 
@@ -66,16 +76,11 @@ class EventFiles:
         self.fields, self.notes = fields_of(config), list[str]()
         self.order: dict[int, I64] = {}  # of a file that is not read as it stands: the place of each of its records
         self.here: dict[int, Bool] = {}  # of a file that was looked through: which of its records are in the span
-        self.reads = [self._read(path, model) for path in paths]
-
-    def _read(self, path: Path, model: str | None) -> Read:
-        packed = path.suffix.lower() == ".gz"
-        table = TABLES.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
-        if table is None or (packed and table is read_parquet):
-            return lambda: read_lines(path, self.config.limits.message_bytes)
-        plan, rows = table(path, self.fields, model)
-        self.notes += plan.notes
-        return lambda: chunks(rows())
+        self.reads = list[Read]()
+        for path in paths:
+            read, notes = reading(path, config, model)
+            self.reads.append(read)
+            self.notes += notes
 
     def __iter__(self) -> Iterator[tuple[Partition, list[Record]]]:
         for number, read in enumerate(self.reads):
