@@ -60,7 +60,8 @@ class _Seen:
             count = self.fits.get(kind)
             if count is None:
                 continue
-            unit = plain if kind == "number" or (kind == "point" and plain is not None) else fits(text)
+            known = kind == "number" or (plain == "" and (kind == "point" or (kind == "comma" and "." not in text)))
+            unit = plain if known else fits(text)
             if unit is not None:
                 self.fits[kind] = count + 1
                 if unit:

@@ -29,7 +29,7 @@ class Spelled(NamedTuple):
 
 
 def _spelling(mark: str, groups: str) -> re.Pattern[str]:
-    digits = rf"(?!0\d)(?:\d{{1,3}}(?:(?P<group>[{groups}])\d{{3}})(?:(?P=group)\d{{3}})*|\d+)"
+    digits = rf"(?:[1-9]\d{{0,2}}(?P<group>[{groups}])\d{{3}}(?:(?P=group)\d{{3}})*|0|[1-9]\d*)"
     number = rf"(?P<whole>{digits})?(?:[{mark}](?P<part>\d+))?(?P<power>[eE][+-]?\d+)?"
     return re.compile(
         rf"(?P<open>\()?(?P<sign>[+\-−]?)(?:(?P<before>{UNITS})[{BLANKS}]?(?P<then>[\-−]?))?{number}"
