@@ -118,7 +118,9 @@ impl Decoder {
         let time_ms = event.time_ms(payload, place.time_ms)?;
         columns.offsets.push(place.offset);
         columns.times_ms.push(time_ms);
-        columns.model.push(self.strings.code_near(model, &mut self.hints[MODEL]));
+        let (mut code, hint) = (-1, &mut self.hints[MODEL]);
+        event.named(payload, model, |text| code = self.strings.code_near(text, hint));
+        columns.model.push(code);
         let (mut code, hint) = (-1, &mut self.hints[VERSION]);
         event.named(payload, version, |text| code = self.strings.code_near(text, hint));
         columns.version.push(code);
