@@ -130,16 +130,17 @@ def records(rows: Iterable[Sequence[Any]], plan: Layout, model: str | None) -> I
     for offset, row in enumerate(rows):
         event: dict[str, Any] = {}
         if plan.model is not None:
-            _put(event, plan.model.place, model)
+            put(event, plan.model.place, model)
         for number, place in placed:
-            _put(event, place, row[number])
+            put(event, place, row[number])
         beside = [(selector, _text(row[number])) for number, selector in plan.outside if row[number] is not None]
         key = next((text for selector, text in beside if selector.kind == "key"), None)
         headers = tuple((selector.header, text) for selector, text in beside if selector.kind == "header")
         yield Record(offset, -1, key, _json(event), headers)
 
 
-def _put(event: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
+def put(event: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
+    """Into an event, in its objects."""
     for name in place[:-1]:
         event = event.setdefault(name, {})
     event[place[-1]] = value

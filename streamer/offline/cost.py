@@ -25,8 +25,8 @@ from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.offline.absent import Names, Said, absent, matched_nothing, muted_nothing, read_twice
 from streamer.offline.account import Account, Rejects, doubts
 from streamer.offline.maybe_codes import MaybeCodes
-from streamer.offline.only_rises import OnlyRises
 from streamer.offline.members import Members, places, unmet
+from streamer.offline.only_rises import OnlyRises
 from streamer.port import Partition
 from streamer.series.source_base import NOBODY
 from streamer.series.sources import needs

@@ -6,7 +6,9 @@ read in the order of their times, so that none of them is late.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +17,11 @@ import numpy as np
 
 from schemas.events.batch import Record
 from schemas.events.decoder import Decoder
+from schemas.events.fields import ABSENT, Fields, walk
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.offline.arrow_table import read_parquet
+from streamer.offline.columns import put
 from streamer.offline.csv_table import read_csv
 from streamer.offline.replay import CHUNK, read_lines
 from streamer.offline.times import time_ms_of
@@ -42,9 +46,30 @@ def reading(path: Path, config: cfg.Config, model: str | None = None) -> tuple[R
     packed = path.suffix.lower() == ".gz"
     table = TABLES.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
     if table is None or (packed and table is read_parquet):
-        return lambda: read_lines(path, config.limits.message_bytes), ()
+        lines = partial(read_lines, path, config.limits.message_bytes)
+        return (lines if model is None else _naming(lines, fields_of(config), model)), ()
     plan, rows = table(path, fields_of(config), model)
     return lambda: chunks(rows()), plan.notes
+
+
+def _naming(read: Read, fields: Fields, model: str) -> Read:
+    """The same records, and the model in those that do not name it."""
+    steps = fields.selectors[0].steps
+    return lambda: ([_named(record, steps, model) for record in records] for records in read()) if steps else read()
+
+
+def _named(record: Record, steps: Sequence[tuple[str, int]], model: str) -> Record:
+    try:
+        event = json.loads(record.value or b"")
+    except (ValueError, RecursionError):
+        return record
+    if type(event) is not dict or walk(tuple(steps), event) not in (ABSENT, None, ""):
+        return record
+    try:
+        put(event, tuple(name for name, _ in steps), model)
+    except (TypeError, AttributeError):
+        return record  # Something else stands on the way to the place.
+    return record._replace(value=json.dumps(event).encode())
 
 
 class Span(NamedTuple):

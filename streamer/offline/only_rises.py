@@ -1,4 +1,4 @@
-"""Features of a sample that only ever rise: times, counters and ids that are given out in order. A hint for `exclude`."""
+"""Features of a sample that only rise: times, counters and ids that are given out in order. A hint for `exclude`."""
 
 from __future__ import annotations
 
