@@ -8,7 +8,6 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from schemas.events.batch import Record
 from schemas.events.fields import Fields
@@ -99,6 +98,8 @@ def _column(array: Any, column: Column, whole: bool, table: str) -> list[Any]:
     elif types.is_duration(of) and of.unit == "ns":
         array = array.cast(pyarrow.duration("us"), safe=False)
     try:
+        if isinstance(of, pyarrow.ExtensionType) and of.extension_name == "arrow.uuid":
+            return [value and str(value) for value in array.to_pylist()]
         values: list[Any] = array.to_pylist(maps_as_pydicts="lossy")
         if types.is_integer(of) or types.is_boolean(of) or types.is_string(of) or types.is_large_string(of):
             return values
@@ -150,7 +151,6 @@ def _text(value: bytes) -> str:
 MADE: dict[type, Callable[[Any], Any]] = {
     Decimal: _number,
     bytes: _text,
-    UUID: str,
     datetime: _moment,
     date: date.isoformat,
     time: time.isoformat,

@@ -279,9 +279,7 @@ def test_a_model_that_only_the_file_knows_stops_nobody() -> None:
     task.step(batch_of([{"model": "other", "features": {"a": 1}}]))
     task.tick(Tick(1, 0, caught_up=True))
     beats = [json.loads(out.value or b"") for out in task.outbox if out.topic == "heartbeats"]
-    assert [(beat["data"]["model"], beat["data"]["series"]) for beat in beats] == [
-        ("other", {"ready": 0, "warming": 1})
-    ]
+    assert [(b["data"]["model"], b["data"]["series"]) for b in beats] == [("other", {"ready": 0, "warming": 1})]
 
 
 CITIES = [f"c{i}" for i in range(90)]

@@ -13,7 +13,7 @@ use crate::events::plan::{
 };
 use crate::events::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::events::shape::Shapes;
-use crate::events::text::{beginning, is_name};
+use crate::events::text::beginning;
 use crate::kafka::intake::Messages;
 use crate::kafka::librdkafka::Message;
 
@@ -110,11 +110,7 @@ impl Decoder {
         }
         let (event, payload) = (&self.event, place.payload);
         event.check(payload)?;
-        let version = event.slots[VERSION];
-        if version.kind == Kind::Bool || !event.text(payload, version).is_none_or(is_name) {
-            return Err(Odd);
-        }
-        let (model, id) = (event.model(payload)?, event.id(payload)?);
+        let (version, model, id) = (event.version(payload)?, event.model(payload)?, event.id(payload)?);
         let time_ms = event.time_ms(payload, place.time_ms)?;
         columns.offsets.push(place.offset);
         columns.times_ms.push(time_ms);

@@ -7,7 +7,7 @@ use crate::events::names::{NONE, Names};
 use crate::events::number::{Decimals, number, short_decimal};
 use crate::events::plan::{
     CALLER, CONFIDENCE, CONTAINERS, EVENT_ID, FEATURES, FIELDS, LABEL, LATENCY, LOGITS, MODEL, Node, Plan, STATUS,
-    TIME, Target, VALUE,
+    TIME, Target, VALUE, VERSION,
 };
 use crate::events::scan::{Kind, Odd, Res, Scalar, Scanner};
 use crate::events::shape::{Goes, Met, Shape};
@@ -332,6 +332,13 @@ impl Event {
             Some(text) => !text.is_empty() && is_name(text),
             None => matches!(value.kind, Kind::Int | Kind::UInt),
         };
+        if fits { Ok(value) } else { Err(Odd) }
+    }
+
+    /// The version, if there is one.
+    pub fn version(&self, payload: &[u8]) -> Res<Scalar> {
+        let value = self.slots[VERSION];
+        let fits = value.kind != Kind::Bool && self.text(payload, value).is_none_or(is_name);
         if fits { Ok(value) } else { Err(Odd) }
     }
 
