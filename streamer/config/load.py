@@ -190,10 +190,11 @@ def _missing(wrong: Wrong) -> Said:
 def _unknown(wrong: Wrong) -> Said:
     names = [field.alias or name for name, field in _fields(wrong.model).items()]
     owner, key = str(wrong.path[-2]) if len(wrong.path) > 1 else "", str(wrong.path[-1])
-    if wrong.model is Monitor and any(key in one.model_fields for one in DETECTS.values()):
+    told = instead_of_key(owner, key, names)
+    if wrong.model is Monitor and not told.startswith(" Here") and any(key in m.model_fields for m in DETECTS.values()):
         within = "kind: ..." if key == "kind" else f"kind: ..., {key}: ..."
-        return wrong.path, "unknown-field", f"unknown field. It belongs to detect: {{{within}}}."
-    return wrong.path, "unknown-field", f"unknown field.{instead_of_key(owner, key, names)}"
+        told = f" It belongs to detect: {{{within}}}."
+    return wrong.path, "unknown-field", f"unknown field.{told}"
 
 
 def _no_kind(wrong: Wrong) -> Said:
