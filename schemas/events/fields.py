@@ -126,6 +126,8 @@ def parse_selector(text: str) -> Selector:
     if text.startswith("header:"):
         if text == "header:":
             raise ValueError("'header:' lacks the header's name, as in 'header:model'")
+        if text != text.rstrip() or text[7:8].isspace():
+            raise ValueError(f"{text!r} has a blank in front of or behind the header's name")
         return Selector(text, "header", header=text.removeprefix("header:"))
     if text and not text.startswith("/"):
         header = _HEADER(text)

@@ -100,6 +100,8 @@ LOOKS: tuple[Look, ...] = (
         _found(rb"[:\[,]\s*[-+]?(NaN|nan|[Ii]nf(inity)?)\s*[,\]}]"), "JSON with NaN or Infinity: write null for those"
     ),
     Look(_found(rb"^\s*\{.*\}\s*\n\s*\{"), "several objects of JSON in one record: send a record for each"),
+    Look(_found(rb"^\s*[\[{]\s*$"), "JSON over several lines: write each object in a line of its own, as jq -c does"),
+    Look(_found(rb"^\s*\{.*\}\s*,\s*$"), "an object with a comma behind it: leave the comma away"),
     Look(_found(rb"^\s*\[\s*\{"), "a list of objects: send a record for each"),
     Look(_is_csv, f"comma-separated text (CSV): {PLAIN}"),
 )

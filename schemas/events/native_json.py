@@ -14,7 +14,7 @@ where the config wants that:
    `wrong_type`. A key or header that is not UTF-8 is `bad_utf8`; `header:NAME` is the last header of that name. For a
    numeric field (and time) the text of a key or header is read as a JSON number; if it is none: `bad_number` (a time
    then stays a text).
-3. model: absent, null, empty: `missing_model`; not a string of at most 256 characters: `wrong_type`.
+3. model: absent, null, empty: `missing_model`; no integer, no string of at most 256 characters: `wrong_type`.
    model_version: string, integer or number. time: see `convert.time_ms`, `bad_time`, `no_zone`; over 5 minutes after
    the record's timestamp: `clock_ahead`; a time that is left out is the record's. event_id: string or integer.
 4. features, scores, segment must be objects and logits an array (`wrong_type`), in this order: features, scores,
@@ -180,6 +180,7 @@ def _event(
         (model, version, time, event_id, features, label, value, confidence, scores, logits,
          latency, status, caller, segment) = raw  # fmt: skip
     at = fields.texts
+    model = str(model) if type(model) is int else model
     if model is None or model == "":
         raise Rejected("missing_model", at[0])
     if type(model) is not str or len(model) > NAME_MAX:

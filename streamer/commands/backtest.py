@@ -58,7 +58,7 @@ class DurationType(click.ParamType[int]):
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")
 @click.option("--from", "begin", help="First offset or row, or a time (RFC 3339). Default: the oldest record.")
 @click.option("--to", "end", help="Offset, row or time to stop before. Default: the end as it is now.")
-@click.option("--model", help="The model, where the rows of a table do not name it.")
+@click.option("--model", help="The model, of events that do not name it.")
 @click.option("--incidents", type=click.Path(path_type=Path), help="Known ones: CSV or JSONL with model, begin, end.")
 @click.option(
     "--inject",

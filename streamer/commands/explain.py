@@ -70,6 +70,8 @@ def explain(
     of_events(config, topic)
     with said_in_words():
         files = EventFiles(inputs, config)
+        for note in files.notes:
+            click.echo(note, err=True)
         source: Source = of_topic(config, topic, begin, end) if topic else files
         shown, source = looked_at(config, source, record or 1)
         if shape == "text":

@@ -80,7 +80,7 @@ def _tell(checked: list[tuple[Path, list[Problem], list[str], list[Looked]]]) ->
             from streamer.offline.explain import in_short
             from streamer.offline.told import told_of
 
-            for text in (told_of(str(file), estimate, events.place), *in_short(estimate.sample)):
+            for text in (*events.notes, told_of(str(file), estimate, events.place), *in_short(estimate.sample)):
                 click.echo(text)
             click.echo()
         for line in expectations:

@@ -46,7 +46,7 @@ def reference() -> None:
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")
 @click.option("--from", "begin", help="First offset or row, or a time (RFC 3339). Default: the oldest record.")
 @click.option("--to", "end", help="Offset, row or time to stop before. Default: the end as it is now.")
-@click.option("--model", help="The model, where the rows of a table do not name it.")
+@click.option("--model", help="The model, of events that do not name it.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to make.")
 def build(
     config_path: Path,

@@ -17,10 +17,12 @@ import orjson
 from streamer.commands.options import config_option
 from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
 from streamer.config.decoder_fields import fields_of
+from streamer.config.model import Config
 from streamer.config.stages import for_topic
 from streamer.offline.account import ODD_SHOWN
+from streamer.offline.event_files import reading
 from streamer.offline.joined import by_time
-from streamer.offline.replay import Input, Replay, parse_inputs, read_lines
+from streamer.offline.replay import Input, Replay, parse_inputs
 from streamer.port import Out, Partition
 from streamer.service.run import load_or_exit
 
@@ -38,8 +40,8 @@ Examples:
     "inputs",
     multiple=True,
     metavar="[[TOPIC:]PARTITION=]FILE",
-    help="JSONL file, .gz or not: one event a line, or a record as kcat -J writes it; the line number is the offset."
-    " Repeatable.",
+    help="JSONL file, .gz or not: one event a line, or a record as kcat -J writes it; the line number is the offset;"
+    " or CSV, TSV, Parquet. Repeatable.",
 )
 @click.option("--topic", help="Read a range of this topic instead.")
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")
@@ -95,7 +97,7 @@ def replay(
                 source: Source = of_topic(config, topic, begin, end, partitions)
             else:
                 files = parse_inputs(inputs, config.topics.first())
-                source = _file_records(files, config.limits.message_bytes)
+                source = _file_records(files, config)
                 if engine.joined is not None:
                     source = by_time(config, source)
             source = stack.enter_context(_progress(source))
@@ -132,9 +134,12 @@ def _progress(source: Source) -> Iterator[Source]:
         yield watched()
 
 
-def _file_records(inputs: list[Input], line_bytes_max: int) -> Source:
+def _file_records(inputs: list[Input], config: Config) -> Source:
     for item in inputs:
-        for records in read_lines(item.path, line_bytes_max):
+        read, notes = reading(item.path, config)
+        for note in notes:
+            click.echo(note, err=True)
+        for records in read():
             yield item.partition, records
 
 

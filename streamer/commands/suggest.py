@@ -47,7 +47,7 @@ Examples:
 @click.option("--to", "end", help="Offset, row or time to stop before. Default: the end as it is now.")
 @click.option("--brokers", default="localhost:9092", show_default=True, help="The cluster, HOST:PORT.")
 @click.option("-c", "--config", "client", type=click.Path(path_type=Path), help="Its section kafka says how to log in.")
-@click.option("--model", help="The model, where the rows of a table do not name it.")
+@click.option("--model", help="The model, of events that do not name it.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file to make; else printed.")
 def suggest(
     inputs: tuple[str, ...],

@@ -26,6 +26,7 @@ UNFILLED = re.compile(r"(?<![\\$])\$([A-Z_][A-Z0-9_]+)\b|\$\(([A-Za-z_]\w*)\)|\{
 WILD = re.compile(r"[*?]").search
 OTHER_PATTERN = re.compile(r"\[[^\]]*[^\]\d][^\]]*\]|\{[^}]*,[^}]*\}|[|^\\]|\$$|\.\+").search
 """A class, a choice, an anchor: patterns of regular expressions and shells. `x[0]` is a usual name."""
+FORMULA = re.compile(r"features\.\S+ [-+*/] \S+").fullmatch
 ONLY_STARS = "of patterns only * (any text) and ? (any character) are read, all else is taken as it is:"
 FREE_TEXTS = ("description", "runbook_url", "pattern", "allowed")
 SHARES_OF_ONE = "psi"
@@ -166,6 +167,9 @@ def signals_have_stars_alone(monitor: Any) -> Iterator[Complaint]:
         yield Complaint(("signal",), "never-fires", message)
     elif not AGGREGATE(signal) and not RATIO(signal) and OTHER_PATTERN(signal):
         yield Complaint(("signal",), "never-fires", f"{ONLY_STARS} it is a name that hardly any event has.")
+    elif FORMULA(signal):
+        message = "it is the name of one feature, and no formula; of two numbers there is ratio(A, B)."
+        yield Complaint(("signal",), "never-fires", message)
 
 
 def splits_are_by_one_name(monitor: Any) -> Iterator[Complaint]:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_type_hints
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model
+from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model, model_validator
 
 from detectors import DETECTORS, Detector
 from detectors.distances import DISTANCES
@@ -38,6 +38,12 @@ class CheckRule(Model):
     tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(
         1e-6, description="Numbers may differ from `same_as` by this share of the larger one."
     )
+
+    @model_validator(mode="after")
+    def _order(self) -> CheckRule:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}: every number would be invalid.")
+        return self
 
     def compiled(self) -> Check:
         allowed = None if self.allowed is None else tuple(map(text_of, self.allowed))

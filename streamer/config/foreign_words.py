@@ -211,6 +211,10 @@ def instead_of_key(owner: str, key: str, known: Iterable[str]) -> str:
     """What to write for an unknown key of a mapping, as a sentence: where a setting of librdkafka belongs, the key that
     is near, what a word of another tool is here.
     """
+    if key == "<<":
+        return " YAML 1.2 has no merge keys: write the keys out; what all monitors share goes to defaults."
+    if key != key.strip():
+        return " It begins or ends with a blank that is no ' ': a no-break one, perhaps."
     setting = key if key in SETTINGS or key in RESERVED else key.replace("_", ".")
     if owner == "kafka" and setting in RESERVED:
         return f" It is the service's own: {RESERVED[setting]}."
@@ -233,6 +237,10 @@ def instead_of_split(text: str) -> str:
     return f" Of a segment: {'segment.' + text!r}." if plain else " Known: caller, label, segment.NAME, version."
 
 
+PLACE = re.compile(r"prediction[./](label|value|confidence)|[\w-]+(?:/[\w.-]+)+").fullmatch
+"""A place in an event as others write it."""
+
+
 def instead_of_signal(text: str) -> str:
     """What to write for a text that is no signal, as a sentence."""
     if text.startswith((".", "$")):
@@ -243,6 +251,9 @@ def instead_of_signal(text: str) -> str:
     found = AGGREGATE(text) or RATIO(text)
     if found is not None:
         return _instead_of_call(text, *found.groups())
+    place = PLACE(text)
+    if place is not None:
+        return f" Did you mean {place[1] or '/' + text!r}?"
     head, dot, member = text.partition(".")
     near = difflib.get_close_matches(head, HEADS, 1, 0.6) if dot and member and head not in HEADS else []
     if near:

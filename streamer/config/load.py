@@ -190,11 +190,19 @@ def _missing(wrong: Wrong) -> Said:
 def _unknown(wrong: Wrong) -> Said:
     names = [field.alias or name for name, field in _fields(wrong.model).items()]
     owner, key = str(wrong.path[-2]) if len(wrong.path) > 1 else "", str(wrong.path[-1])
-    return wrong.path, "unknown-field", f"unknown field.{instead_of_key(owner, key, names)}"
+    told = instead_of_key(owner, key, names)
+    if wrong.model is Monitor and not told.startswith(" Here") and any(key in m.model_fields for m in DETECTS.values()):
+        within = "kind: ..." if key == "kind" else f"kind: ..., {key}: ..."
+        told = f" It belongs to detect: {{{within}}}."
+    return wrong.path, "unknown-field", f"unknown field.{told}"
 
 
 def _no_kind(wrong: Wrong) -> Said:
-    return (*wrong.path, "kind"), "missing-field", f"is needed.{did_you_mean('', DETECTS)}"
+    given = wrong.given if isinstance(wrong.given, dict) else {}
+    named = next((name for name in given if name in DETECTS), None)  # As in detect: {adwin: {delta: 0.1}}.
+    keys = "".join(f", {key}: ..." for key in given[named]) if named and isinstance(given[named], dict) else ""
+    told = f" Write detect: {{kind: {named}{keys}}}." if named else did_you_mean("", DETECTS)
+    return (*wrong.path, "kind"), "missing-field", f"is needed.{told}"
 
 
 def _bad_kind(wrong: Wrong) -> Said:

@@ -19,6 +19,7 @@ MAPPINGS = {
     "reference": "Write reference: {file: NAME}.",
     "heartbeat": "Write heartbeat: {interval: 1m}.",
     "fields": "Write fields: {model: /POINTER}.",
+    "checks": "Write checks: {features.NAME: {min: 0}}.",
 }
 """By the key, where a mapping is wanted."""
 TEXTS = {"listen": 'Write "127.0.0.1:8080".', "brokers": 'Write "HOST:PORT,HOST:PORT".'}
@@ -26,6 +27,7 @@ TEXTS = {"listen": 'Write "127.0.0.1:8080".', "brokers": 'Write "HOST:PORT,HOST:
 TRUE, FALSE = ("yes", "on", "y", "1", "enabled"), ("no", "off", "n", "0", "disabled")
 NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 SHARES = ("max", "clear")
 """Numbers between 0 and 1 that people count in percent."""
 WORDS = {
@@ -56,7 +58,10 @@ def _mapping(key: str, given: Any, keys: Sequence[str]) -> str:
             return f"Write window: {{events: {text}}}."
     if key == "detect" and isinstance(given, str) and re.fullmatch("[a-z_]+", given):
         return f"Write detect: {{kind: {given}}}."
-    return MAPPINGS.get(key) or (f"Its keys: {_some(keys)}." if keys else "")
+    if DATE.fullmatch(str(given)):
+        return f"Write {{date: {given}}}."
+    item = key.isdigit()  # Of a list: which keys it takes is a matter of the list, and not known here.
+    return MAPPINGS.get(key) or (f"Its keys: {_some(keys)}." if keys and not item else "")
 
 
 def _some(keys: Sequence[str]) -> str:

@@ -131,8 +131,10 @@ def _event_topic(text: str) -> str:
 
 def _listen(text: str) -> str:
     host, _, port = text.rpartition(":")
-    if not re.fullmatch(r"\S+", host) or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
-        raise ValueError(f"{quoted(text)} is not HOST:PORT.")
+    if not re.fullmatch(r"[^\s/]+", host) or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
+        meant = re.fullmatch(r"(?:[a-z]+://([^\s/]+))?(:[0-9]{1,5})/?", text)
+        told = f" Write {meant[1] or '127.0.0.1'}{meant[2]}." if meant and (meant[1] or "").find(":") < 0 else ""
+        raise ValueError(f"{quoted(text)} is not HOST:PORT.{told}")
     return text
 
 

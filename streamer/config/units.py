@@ -15,6 +15,20 @@ BYTES = {"MiB": 1 << 20, "MB": 1_000_000, "KiB": 1 << 10, "KB": 1000, "B": 1}
 DURATION_MAX = 36_500 * 86_400_000
 """A hundred years: what begins before 2200 ends in a year of four digits."""
 
+WORDS = {
+    word: MILLISECONDS[unit] * times
+    for unit, times, words in (
+        ("ms", 1, "ms msec millisecond milliseconds"),
+        ("s", 1, "s sec secs second seconds"),
+        ("m", 1, "m min mins minute minutes"),
+        ("h", 1, "h hr hrs hour hours"),
+        ("d", 1, "d day days"),
+        ("d", 7, "w week weeks"),
+    )
+    for word in words.split()
+}
+"""Milliseconds of units as other tools and people write them; only to say what is meant."""
+_WORDS = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)? ?([a-z]+)")
 _NUMBER = re.compile("[0-9]+")
 
 
@@ -25,7 +39,7 @@ def parse_duration(value: Any) -> int:
     120000
     """
     if not isinstance(value, str) or not re.fullmatch(DURATION, value):
-        raise ValueError(f"{quoted(value)} is not a duration such as 250ms, 10s, 2m, 1h or 7d.")
+        raise ValueError(f"{quoted(value)} is not a duration such as 250ms, 10s, 2m, 1h or 7d.{_meant(value)}")
     milliseconds = _parse(value, MILLISECONDS)
     if milliseconds > DURATION_MAX:
         raise ValueError(f"{value} is over the limit of {show_duration(DURATION_MAX)}.")
@@ -39,8 +53,28 @@ def parse_size(value: Any) -> int:
     (1048576, 1000)
     """
     if isinstance(value, bool) or not isinstance(value, str | int) or not re.fullmatch(SIZE, str(value)):
-        raise ValueError(f"{quoted(value)} is not a size such as 1048576, 900KB or 1MiB.")
+        raise ValueError(f"{quoted(value)} is not a size such as 1048576, 900KB or 1MiB.{_meant_size(value)}")
     return _parse(str(value), BYTES)
+
+
+def _meant(value: Any) -> str:
+    """The duration that is meant by one in other words, as a sentence.
+
+    >>> _meant("5 minutes"), _meant("week"), _meant("1.5h"), _meant("soon")
+    (" Did you mean '5m'?", " Did you mean '7d'?", " Did you mean '90m'?", '')
+    """
+    found = _WORDS.fullmatch(str(value).strip().lower())
+    if found is None or found[2] not in WORDS:
+        return ""
+    milliseconds = round(float(found[1] or 1) * WORDS[found[2]])
+    return f" Did you mean {show_duration(milliseconds)!r}?" if 0 < milliseconds <= DURATION_MAX else ""
+
+
+def _meant_size(value: Any) -> str:
+    """The same of a size: who writes M most often means MiB."""
+    found = re.fullmatch(r"([0-9]{1,6}) ?([kKmM])([iI]?)[bB]?", str(value))
+    unit = found and f"{found[2].upper()}{'' if found[3] == '' and str(value)[-1] in 'bB' else 'i'}B"
+    return f" Did you mean '{found[1]}{unit}'?" if found else ""
 
 
 def show_duration(milliseconds: int) -> str:

@@ -167,6 +167,8 @@ def _mark(before: str) -> yaml.Mark:
 
 
 def _sentence(text: str, error: yaml.MarkedYAMLError) -> str:
+    if re.search(r"^(<{7}|={7}|>{7})( |$)", text, re.MULTILINE):
+        return "the marks of a merge conflict; take one side of it."
     said = (error.problem or "", error.context or "")
     known = (words for start, words in IN_OTHER_WORDS if any(part.startswith(start) for part in said))
     message = next(known, None) or _of_two_places(text, error) or f"{said[0] or said[1]}."

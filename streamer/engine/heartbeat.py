@@ -71,7 +71,8 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
         if table.signal.spec.referenced:
             reference = table.reference
             for row, (group, _) in enumerate(table.keys):
-                found[group[0]]["series"]["ready" if reference.at(row).n >= reference.warmup else "warming"] += 1
+                if group[0] in found:  # Of a file of references a model may be known that has had no event here.
+                    found[group[0]]["series"]["ready" if reference.at(row).n >= reference.warmup else "warming"] += 1
     for one in unwatched(watched.tables):
         told = found[one.model]["unwatched"] if one.model in found else []
         if len(told) < SHOWN_MAX:

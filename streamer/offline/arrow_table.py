@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -90,18 +91,20 @@ def _column(array: Any, column: Column, whole: bool, table: str) -> list[Any]:
     from pyarrow import types
 
     of = array.type
-    if isinstance(of, pyarrow.BaseExtensionType):
-        array, of = array.storage, of.storage_type
+    if isinstance(of, pyarrow.ExtensionType) and not of.extension_name.startswith("arrow."):
+        array, of = array.storage, of.storage_type  # Of others Python's values are what they mean, as of a UUID.
     if types.is_timestamp(of) and of.unit == "ns":  # Python's times end at microseconds.
         array = array.cast(pyarrow.timestamp("us", of.tz), safe=False)
     elif types.is_duration(of) and of.unit == "ns":
         array = array.cast(pyarrow.duration("us"), safe=False)
     try:
-        values: list[Any] = array.to_pylist()
+        if isinstance(of, pyarrow.ExtensionType) and of.extension_name == "arrow.uuid":
+            return [value and str(value) for value in array.to_pylist()]
+        values: list[Any] = array.to_pylist(maps_as_pydicts="lossy")
         if types.is_integer(of) or types.is_boolean(of) or types.is_string(of) or types.is_large_string(of):
             return values
         return [value if value is None else _plain(value, column, whole) for value in values]
-    except (TypeError, ValueError, pyarrow.ArrowException) as error:
+    except (TypeError, ValueError, OverflowError, pyarrow.ArrowException) as error:
         raise BadInput(f"{table}: column {column.name!r} of {of}: {_line(error)}") from error
 
 
@@ -114,10 +117,10 @@ def _plain(value: Any, column: Column, whole: bool) -> Any:
         return int(value) if whole and value.is_integer() else value
     if kind is dict:
         return {str(name): _plain(inner, column, whole) for name, inner in value.items()}
-    if kind in (list, tuple):
-        if value and all(type(pair) is tuple and len(pair) == 2 for pair in value):  # A map.
-            return {str(name): _plain(inner, column, whole) for name, inner in value}
+    if kind is list:
         return [_plain(inner, column, whole) for inner in value]
+    if kind is date and column.field == "time":
+        return f"{value.isoformat()}T00:00:00Z"
     for known, made in MADE.items():
         if isinstance(value, known):
             return made(value) * (1000 if known is timedelta and column.field == "latency_ms" else 1)
@@ -130,11 +133,26 @@ def _moment(value: datetime) -> str:
     return text if value.tzinfo else f"{text}Z"
 
 
+def _number(value: Decimal) -> float | int | str:
+    """One without places behind the point may be an id: not even one of 30 digits is rounded."""
+    if value.as_tuple().exponent != 0:
+        return float(value)
+    return int(value) if abs(value) < 2**63 else str(value)
+
+
+def _text(value: bytes) -> str:
+    """As base64 where they are no text, as Avro's are."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return b64encode(value).decode()
+
+
 MADE: dict[type, Callable[[Any], Any]] = {
-    Decimal: float,
-    bytes: bytes.decode,
+    Decimal: _number,
+    bytes: _text,
     datetime: _moment,
-    date: lambda day: f"{day.isoformat()}T00:00:00Z",
+    date: date.isoformat,
     time: time.isoformat,
     timedelta: timedelta.total_seconds,
 }

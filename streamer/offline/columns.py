@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.events.batch import Record
-from schemas.events.fields import FIELDS, Fields, Selector
+from schemas.events.fields import FIELDS, Fields, Selector, parse_selector
 from streamer.offline.replay import BadInput
 
 NAMING = ("label", "status")
@@ -47,11 +47,11 @@ class Layout(NamedTuple):
 
 
 def layout(names: Sequence[str], fields: Fields, model: bool, table: str) -> Layout:
-    """A column is named by its place in an event (`features.amount`, `prediction.label`) or by its field (`label`,
+    """A column is named by its place in an event (`features.amount`, `/features/amount`) or by its field (`label`,
     `scores.yes`). In a table without any feature what is neither is one. `model`: the model is said beside the table.
     BadInput names columns that cannot be.
     """
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    doubled = sorted({name for name in names if name and names.count(name) > 1})
     if doubled:
         raise BadInput(f"{table}: {_listed(doubled)} is there more than once")
     found = {name: _column(name, fields) for name in names}
@@ -63,6 +63,11 @@ def layout(names: Sequence[str], fields: Fields, model: bool, table: str) -> Lay
         notes = [f"{table}: taken as features: {_listed(unknown)}"] if features.steps else []
     elif unknown:
         notes = [f"{table}: nothing reads {_listed(unknown)}"]
+    notes += [
+        f"{table}: {name!r} is no field; did you mean {name.lower()!r}?"
+        for name in unknown
+        if _column(name.lower(), fields) is not None
+    ]
     columns = [column for column in found.values() if column is not None]
     by_field = dict(zip(FIELDS, fields.selectors, strict=True))
     beside = {c.name: by_field[c.field] for c in columns if c.field and by_field[c.field].kind != "pointer"}
@@ -74,7 +79,7 @@ def layout(names: Sequence[str], fields: Fields, model: bool, table: str) -> Lay
 
 
 def _column(name: str, fields: Fields) -> Column | None:
-    place = tuple(name.split("."))
+    place = _place(name)
     by_field = dict(zip(FIELDS, fields.selectors, strict=True))
     for field, selector in by_field.items():
         steps = _steps(selector)
@@ -83,9 +88,18 @@ def _column(name: str, fields: Fields) -> Column | None:
     for extra in fields.extra:
         if name == extra.text or place == _steps(extra):
             return Column(name, _steps(extra), "")
+    if any(place == _steps(one)[: len(place)] for one in (*fields.selectors, *fields.extra)):
+        return Column(name, place, "")  # An object with fields in it.
     if place[0] not in FIELDS or (len(place) > 1 and FIELDS[place[0]].kind not in CONTAINERS):
         return None
     return Column(name, (*_steps(by_field[place[0]]), *place[1:]), place[0])
+
+
+def _place(name: str) -> tuple[str, ...]:
+    try:
+        return _steps(parse_selector(name)) if name.startswith("/") else tuple(name.split("."))
+    except ValueError:
+        return (name,)
 
 
 def _steps(selector: Selector) -> tuple[str, ...]:
@@ -116,16 +130,17 @@ def records(rows: Iterable[Sequence[Any]], plan: Layout, model: str | None) -> I
     for offset, row in enumerate(rows):
         event: dict[str, Any] = {}
         if plan.model is not None:
-            _put(event, plan.model.place, model)
+            put(event, plan.model.place, model)
         for number, place in placed:
-            _put(event, place, row[number])
+            put(event, place, row[number])
         beside = [(selector, _text(row[number])) for number, selector in plan.outside if row[number] is not None]
         key = next((text for selector, text in beside if selector.kind == "key"), None)
         headers = tuple((selector.header, text) for selector, text in beside if selector.kind == "header")
         yield Record(offset, -1, key, _json(event), headers)
 
 
-def _put(event: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
+def put(event: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
+    """Into an event, in its objects."""
     for name in place[:-1]:
         event = event.setdefault(name, {})
     event[place[-1]] = value

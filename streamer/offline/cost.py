@@ -26,6 +26,7 @@ from streamer.offline.absent import Names, Said, absent, matched_nothing, muted_
 from streamer.offline.account import Account, Rejects, doubts
 from streamer.offline.maybe_codes import MaybeCodes
 from streamer.offline.members import Members, places, unmet
+from streamer.offline.only_rises import OnlyRises
 from streamer.port import Partition
 from streamer.series.source_base import NOBODY
 from streamer.series.sources import needs
@@ -86,7 +87,7 @@ class Sample:
     def __init__(self, config: cfg.Config) -> None:
         self.config, self.decode = config, Decoder(fields_of(config))
         self.names, self.members, self.rejects = Names(), Members(places(config)), Rejects()
-        self.codes, self.tasks = MaybeCodes(), dict[Partition, Task]()
+        self.codes, self.rising, self.tasks = MaybeCodes(), OnlyRises(), dict[Partition, Task]()
         self.counts: dict[tuple[Partition, tuple[str, ...], Models], Counter[tuple[str, ...]]] = {}
         self.first_ms, self.last_ms = 0, 0
 
@@ -101,6 +102,7 @@ class Sample:
         shown = coded(batch, self.config.categorical)
         self.names.take(shown)
         self.codes.take(shown)
+        self.rising.take(partition, shown)
         task.step(batch)
         task.published()
         if not len(batch.offsets):
@@ -163,6 +165,7 @@ def estimate(
     ]
     found += [Doubt("read-twice", *doubt) for doubt in read_twice(config, sample.names)]
     found += [Doubt("may-be-codes", *doubt) for doubt in sample.codes.told(config)]
+    found += [Doubt("only-rises", *doubt) for doubt in sample.rising.told(config)]
     for name, monitor in config.effective_monitors().items():
         series = sample.series(name)
         rates = [n * per_event for n in series] if per_event is not None else []

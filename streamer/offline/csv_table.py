@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 from schemas.events.batch import Record
-from schemas.events.codecs import NUMBER, number_of
 from schemas.events.fields import Fields
 from streamer.offline.columns import NAMING, Column, Layout, layout, records
+from streamer.offline.packed_file import opened
 from streamer.offline.replay import BadInput
+from streamer.offline.spelled import is_nothing, is_number, number, spelled
 
 SEPARATORS = ",;\t|"
-ABSENT = frozenset("|NA|N/A|n/a|NaN|nan|-NaN|-nan|null|NULL|None|#N/A|#NA|<NA>|NaT".split("|"))
-"""What stands for nothing among numbers and booleans; among texts only the empty cell does."""
-BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-INFINITE = frozenset(("inf", "Inf", "Infinity", "+inf", "-inf", "-Inf", "-Infinity"))
-COMMA = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:,\d+)?").fullmatch
-"""A number where the comma is the decimal point: only in tables whose separator is another."""
+SEP_LINE = re.compile(r'"?sep=(.)"?,*[\r\n]*').fullmatch
+"""What spreadsheets read, and write, before the header."""
+LOOK = 20
+"""Rows that tell the separator: all have as many cells as the header."""
+BOOLEANS = {"true": True, "false": False}
 WHOLE = re.compile(r"-?(?:0|[1-9]\d*)\.0").fullmatch
+CODE = re.compile(r"0\d+").fullmatch
+"""A cell that says of its column that it is none of numbers."""
+MOST = 0.95
+"""So many cells of a column of numbers are some, at least: what else is among them is an odd cell."""
+
+PERCENT = ", as 0.12 for 12%"
 
 Cell = Callable[[str], Any]
 
@@ -32,6 +40,44 @@ class _File(NamedTuple):
     encoding: str
     separator: str
     header: list[str]
+    before: int  # lines before the header
+
+
+class _Seen:
+    """Of a column, over all its cells: how many are of each kind, and the line of the first that is not."""
+
+    def __init__(self) -> None:
+        self.filled, self.codes = 0, 0
+        self.fits = dict.fromkeys(KINDS, 0)
+        self.units: dict[str, set[str]] = {"point": set(), "comma": set()}
+        self.odd: dict[str, int] = {}
+
+    def add(self, text: str, line: int) -> None:
+        self.filled += 1
+        self.codes += text[0] == "0" and CODE(text) is not None
+        plain = "" if is_number(text) else None
+        for kind, fits in KINDS.items():
+            count = self.fits.get(kind)
+            if count is None:
+                continue
+            known = kind == "number" or (plain == "" and (kind == "point" or (kind == "comma" and "." not in text)))
+            unit = plain if known else fits(text)
+            if unit is not None:
+                self.fits[kind] = count + 1
+                if unit:
+                    self.units[kind].add(unit)
+                continue
+            self.odd.setdefault(kind, line)
+            if self.filled - count > LOOK + (1 - MOST) * self.filled:
+                del self.fits[kind]  # Other cells will hardly make it one of these.
+
+    def all_are(self, kind: str) -> bool:
+        return 0 < self.filled == self.fits.get(kind)
+
+    def most_are(self, kind: str) -> bool:
+        """Numbers of one unit, but for a few cells; a code such as 01234 says that there are no numbers."""
+        enough = 0 < MOST * self.filled <= self.fits.get(kind, 0)
+        return enough and not self.codes and len(self.units.get(kind, ())) < 2
 
 
 def read_csv(path: Path, fields: Fields, model: str | None) -> tuple[Layout, Callable[[], Iterator[Record]]]:
@@ -39,10 +85,15 @@ def read_csv(path: Path, fields: Fields, model: str | None) -> tuple[Layout, Cal
     try:
         file = _opened(path)
         plan = layout(file.header, fields, model is not None, str(path))
-        cells = _cells(file, plan)
+        seen = _look(file, plan)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise _bad(path, error) from error
-    return plan, lambda: records(_typed(file, cells), plan, model)
+    cells, notes = [], list(plan.notes)
+    for column, of in zip(plan.columns, seen, strict=True):
+        cell, note = _cell(column, of, file.separator)
+        cells.append(cell)
+        notes += [f"{path}: {note}"] if note else []
+    return plan._replace(notes=tuple(notes)), lambda: records(_typed(file, cells), plan, model)
 
 
 def _bad(path: Path, error: Exception) -> BadInput:
@@ -52,9 +103,7 @@ def _bad(path: Path, error: Exception) -> BadInput:
 
 
 def _text(path: Path, encoding: str) -> IO[str]:
-    if path.suffix.lower() == ".gz":
-        return cast("IO[str]", gzip.open(path, "rt", encoding=encoding, newline=""))
-    return path.open(encoding=encoding, newline="")
+    return io.TextIOWrapper(opened(path), encoding=encoding, newline="")
 
 
 def _opened(path: Path) -> _File:
@@ -63,71 +112,106 @@ def _opened(path: Path) -> _File:
         if text.read(2) in ("\xff\xfe", "\xfe\xff"):  # What spreadsheets call Unicode.
             encoding = "utf-16"
     with _text(path, encoding) as text:
-        first = text.readline()
-    separator = max(SEPARATORS, key=lambda one: len(next(csv.reader([first], delimiter=one), [])))
-    header = [name.strip() for name in next(csv.reader([first], delimiter=separator, skipinitialspace=True), [])]
-    if not any(header):
+        said = SEP_LINE(text.readline())
+    found = [_head(path, encoding, one, said) for one in (said[1] if said else SEPARATORS)]
+    _, file = max(found, key=lambda one: one[0])
+    if not any(file.header):
         raise BadInput(f"{path}: has no line of column names")
-    return _File(path, encoding, separator, header)
+    return file
 
 
-def _rows(file: _File) -> Iterator[list[str]]:
-    """Without the header and blank lines; a row of another length is an error, since no one knows what is missing."""
+def _head(path: Path, encoding: str, separator: str, said: object) -> tuple[tuple[bool, int], _File]:
+    """The file as it would be by that separator, and how much speaks for it."""
+    with _text(path, encoding) as text:
+        if said:
+            text.readline()
+        reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
+        header, like = [name.strip() for name in next(reader, [])], False
+        with suppress(csv.Error):  # Told with its line when the rows are read.
+            like = all(len(_cut(row, len(header))) == len(header) for row in islice(reader, LOOK) if row)
+    return (len(header) > 1 and like, len(header)), _File(path, encoding, separator, header, 1 if said else 0)
+
+
+def _cut(row: list[str], length: int) -> list[str]:
+    """Without the empty cells behind the last column, as spreadsheets write them."""
+    return row if any(row[length:]) else row[:length]
+
+
+def _rows(file: _File) -> Iterator[tuple[int, list[str]]]:
+    """With their lines, without the header and blank rows. BadInput for one of another length: no one knows what is
+    missing.
+    """
     with _text(file.path, file.encoding) as text:
-        reader = csv.reader(text, delimiter=file.separator, skipinitialspace=True)
-        next(reader, None)
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(file.header):
-                told = f"{len(row)} cells, the header has {len(file.header)}"
-                raise BadInput(f"{file.path}:{reader.line_num}: {told} (separator {file.separator!r})")
-            yield row
+        for _ in range(file.before):
+            text.readline()
+        reader = csv.reader(text, delimiter=file.separator, skipinitialspace=True, strict=True)
+        try:
+            next(reader, None)
+            for row in reader:
+                if not any(cell.strip() for cell in row):
+                    continue
+                line, cells = reader.line_num + file.before, _cut(row, len(file.header))
+                if len(cells) != len(file.header):
+                    told = f"{len(cells)} cells, the header has {len(file.header)}"
+                    raise BadInput(f"{file.path}:{line}: {told} (separator {file.separator!r})")
+                yield line, cells
+        except csv.Error as error:
+            told = f"{error}; is a quote not closed, or not doubled within a cell?"
+            raise BadInput(f"{file.path}:{reader.line_num + file.before}: {told}") from error
 
 
-def _cells(file: _File, plan: Layout) -> list[Cell]:
-    """What to make of each column's cells, once all of them have been seen."""
-    seen = [dict.fromkeys(FITS, True) for _ in file.header]
-    filled = [False] * len(file.header)
-    wanted = [number for number, column in enumerate(plan.columns) if column is not None]
-    for row in _rows(file):
-        for number in wanted:
-            text = row[number]
-            if text in ABSENT:
-                continue
-            filled[number] = True
-            fits = seen[number]
-            for kind in [kind for kind, still in fits.items() if still]:
-                fits[kind] = FITS[kind](text)
-    return [
-        _cell(column, {kind: still and filled[n] for kind, still in seen[n].items()}, file.separator)
-        for n, column in enumerate(plan.columns)
-    ]
+def _look(file: _File, plan: Layout) -> list[_Seen]:
+    """Through all cells: what they are is a matter of their column."""
+    seen = [_Seen() for _ in file.header]
+    wanted = [(n, seen[n]) for n, column in enumerate(plan.columns) if column is not None]
+    for line, row in _rows(file):
+        for n, of in wanted:
+            if not is_nothing(row[n]):
+                of.add(row[n].strip(), line)
+    return seen
 
 
-FITS: dict[str, Callable[[str], bool]] = {
-    "boolean": BOOLEANS.__contains__,
-    "whole": lambda text: WHOLE(text) is not None,
-    "number": lambda text: NUMBER(text) is not None or text in INFINITE,
-    "comma": lambda text: COMMA(text) is not None,
+KINDS: dict[str, Callable[[str], str | None]] = {
+    "boolean": lambda text: "" if text.lower() in BOOLEANS else None,
+    "whole": lambda text: "" if WHOLE(text) else None,
+    "number": lambda text: "" if is_number(text) else None,
+    "point": lambda text: found.unit if (found := spelled(text, "point")) else None,
+    "comma": lambda text: found.unit if (found := spelled(text, "comma")) else None,
 }
+"""By kind: the unit of a cell of that kind, mostly none; None for a cell that is not."""
 
 
-def _cell(column: Column | None, fits: dict[str, bool], separator: str) -> Cell:
-    """By the field where it says what it takes, else by what all cells of the column are."""
+def _cell(column: Column | None, seen: _Seen, separator: str) -> tuple[Cell, str]:
+    """By the field where it says what it takes, else by what the cells of the column are; and what a person should know
+    of it.
+    """
     if column is None:
-        return _nothing
+        return _nothing, ""
     if column.kind == "text":
-        return _whole if column.field in NAMING and fits["whole"] else _as_text
+        return (_whole if column.field in NAMING and seen.all_are("whole") else _as_text), ""
     if column.kind == "time":
-        return _number if fits["number"] else _as_text
-    if fits["number"]:
-        return _number
-    if fits["comma"] and separator != ",":
-        return _comma
+        return (_number if seen.all_are("number") else _moment), ""
+    for kind in ("number", "comma", "point") if separator != "," else ("number", "point"):
+        if seen.most_are(kind):
+            return _numbers(kind), _note(column, seen, kind)
     if column.kind == "number":
-        return _number_or_text
-    return _boolean if fits["boolean"] else _as_text
+        return _numbers("number"), ""
+    if seen.all_are("boolean"):
+        return _boolean, ""
+    numbers = max(seen.fits.get("point", 0), seen.fits.get("comma", 0))
+    if seen.codes or 2 * numbers <= seen.filled:
+        return _as_text, ""
+    return _as_text, f"{column.name!r} is of texts, though {numbers:,} of {seen.filled:,} cells are like numbers"
+
+
+def _note(column: Column, seen: _Seen, kind: str) -> str:
+    odd, told = seen.filled - seen.fits[kind], []
+    unit = "".join(seen.units.get(kind, ()))
+    if unit or kind == "point":
+        told = [f"read as numbers with a decimal {kind}" + (f" and {unit!r}" if unit else "") + PERCENT * (unit == "%")]
+    if odd:
+        told.append(f"{odd:,} of {seen.filled:,} cells are no numbers, the first in line {seen.odd[kind]}")
+    return f"{column.name!r}: {'; '.join(told)}" if told else ""
 
 
 def _nothing(text: str) -> None:
@@ -138,32 +222,39 @@ def _as_text(text: str) -> str | None:
     return text or None
 
 
+def _moment(text: str) -> str | None:
+    return None if is_nothing(text) else text.strip()
+
+
 def _whole(text: str) -> str | None:
-    return None if text in ABSENT else text.removesuffix(".0")
+    return None if is_nothing(text) else text.strip().removesuffix(".0")
 
 
 def _boolean(text: str) -> bool | None:
-    return None if text in ABSENT else BOOLEANS[text]
+    return None if is_nothing(text) else BOOLEANS[text.strip().lower()]
 
 
 def _number(text: str) -> float | int | None:
-    if text in ABSENT:
-        return None
-    return number_of(text)
+    return None if is_nothing(text) else number(text)
 
 
-def _comma(text: str) -> float | int | None:
-    return _number(text.replace(",", "."))
-
-
-def _number_or_text(text: str) -> Any:
+def _numbers(kind: str) -> Cell:
     """A text among numbers stays one: the decoder says what becomes of it."""
-    return _number(text) if text in ABSENT or FITS["number"](text) else text
+
+    def cell(text: str) -> Any:
+        if is_nothing(text):
+            return None
+        if kind == "number":
+            return number(text) if is_number(text) else text
+        found = spelled(text, kind)
+        return found.value if found else text
+
+    return cell
 
 
 def _typed(file: _File, cells: Sequence[Cell]) -> Iterator[list[Any]]:
     try:
-        for row in _rows(file):
+        for _, row in _rows(file):
             yield [cell(text) for cell, text in zip(cells, row, strict=True)]
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError) as error:
         raise _bad(file.path, error) from error

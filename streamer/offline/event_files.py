@@ -6,7 +6,9 @@ read in the order of their times, so that none of them is late.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.events.batch import Record, columns_of
+from schemas.events.fields import ABSENT, Fields, walk
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.engine.tasks import ByTopic
 from streamer.offline.arrow_table import read_parquet
+from streamer.offline.columns import put
 from streamer.offline.csv_table import read_csv
 from streamer.offline.replay import CHUNK, read_lines
 from streamer.offline.times import time_ms_of
@@ -35,6 +39,37 @@ def chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
     left = iter(items)
     while some := list(islice(left, CHUNK)):
         yield some
+
+
+def reading(path: Path, config: cfg.Config, model: str | None = None) -> tuple[Read, tuple[str, ...]]:
+    """What reads the records of a file as they stand, as often as wanted; what a person should know of its columns."""
+    packed = path.suffix.lower() == ".gz"
+    table = TABLES.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
+    if table is None or (packed and table is read_parquet):
+        lines = partial(read_lines, path, config.limits.message_bytes)
+        return (lines if model is None else _naming(lines, fields_of(config), model)), ()
+    plan, rows = table(path, fields_of(config), model)
+    return lambda: chunks(rows()), plan.notes
+
+
+def _naming(read: Read, fields: Fields, model: str) -> Read:
+    """The same records, and the model in those that do not name it."""
+    steps = fields.selectors[0].steps
+    return lambda: ([_named(record, steps, model) for record in records] for records in read()) if steps else read()
+
+
+def _named(record: Record, steps: Sequence[tuple[str, int]], model: str) -> Record:
+    try:
+        event = json.loads(record.value or b"")
+    except (ValueError, RecursionError):
+        return record
+    if type(event) is not dict or walk(tuple(steps), event) not in (ABSENT, None, ""):
+        return record
+    try:
+        put(event, tuple(name for name, _ in steps), model)
+    except (TypeError, AttributeError):
+        return record  # Something else stands on the way to the place.
+    return record._replace(value=json.dumps(event).encode())
 
 
 class Span(NamedTuple):
@@ -69,16 +104,11 @@ class EventFiles:
         self.fields, self.notes = fields_of(config), list[str]()
         self.order: dict[int, I64] = {}  # of a file that is not read as it stands: the place of each of its records
         self.here: dict[int, Bool] = {}  # of a file that was looked through: which of its records are in the span
-        self.reads = [self._read(path, model) for path in paths]
-
-    def _read(self, path: Path, model: str | None) -> Read:
-        packed = path.suffix.lower() == ".gz"
-        table = TABLES.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
-        if table is None or (packed and table is read_parquet):
-            return lambda: read_lines(path, self.config.limits.message_bytes)
-        plan, rows = table(path, self.fields, model)
-        self.notes += plan.notes
-        return lambda: chunks(rows())
+        self.reads = list[Read]()
+        for path in paths:
+            read, notes = reading(path, config, model)
+            self.reads.append(read)
+            self.notes += notes
 
     def __iter__(self) -> Iterator[tuple[Partition, list[Record]]]:
         for number, read in enumerate(self.reads):

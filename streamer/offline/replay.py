@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import NamedTuple
 
 from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder
@@ -21,6 +21,7 @@ from streamer.engine.tasks import OwnRecords
 from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
 from streamer.offline.joined import Joined
+from streamer.offline.packed_file import opened
 from streamer.offline.raw_records import AROUND, record_of
 from streamer.offline.ticks import Ticks
 from streamer.port import Out, Partition, Tick
@@ -67,15 +68,22 @@ def parse_inputs(texts: Iterable[str], topic: str) -> list[Input]:
     return inputs
 
 
+UTF16 = (BOM_UTF16_LE, BOM_UTF16_BE)
+
+
 def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
     """Records of a JSONL file, gzipped or not, in chunks: a line is the value of one, or the whole of it, see
     `raw_records.py`. An overlong line is cut just beyond the limit.
     """
     try:
-        with cast("IO[bytes]", gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as handle:
+        with opened(path) as handle:
             chunk: list[Record] = []
             offset = 0
             while line := handle.readline(2 * line_bytes_max + AROUND):
+                if offset == 0:
+                    if line.startswith(UTF16):
+                        raise BadInput(f"{path}: is UTF-16: save it as UTF-8")
+                    line = line.removeprefix(BOM_UTF8)
                 rest = line
                 while rest and not rest.endswith(b"\n"):
                     rest = handle.readline(1 << 20)

@@ -10,7 +10,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +20,8 @@ import orjson
 import yaml
 
 from schemas.events.batch import Record, text_of_event
+from schemas.events.codecs import NUMBER
+from schemas.events.convert import Rejected, time_ms
 from schemas.events.decoder import Decoder
 from schemas.events.fields import DEFAULTS, parse_selector, walk
 from streamer.config import model as cfg
@@ -56,6 +60,8 @@ CALLED: dict[str, tuple[str, ...]] = {
     "segment": ("segment", "segments", "tags"),
 }
 """Names that people give a field, the best first."""
+YEARS_MS = (1_262_304_000_000, 2_208_988_800_000)
+"""2010 to 2040: what is a time of other years is more likely something else."""
 KINDS: dict[str, set[str]] = {
     "label": {"text"},
     "value": {"number"},
@@ -194,6 +200,9 @@ def _by_names(documents: Sequence[Any], timed: bool) -> Mapped:
             if place != default:
                 fields[name] = place
                 why.append(f"{name} is taken to be {place}, by its name.")
+    if "time" not in met and not timed and (place := _time_by_values(documents, shape)):
+        met["time"] = fields["time"] = place
+        why.append(f"time is taken to be {place}, since its values only rise and are times of these years.")
     own = [name for name in met if name not in fields]
     if own:
         why.insert(0, f"Where they are by default: {', '.join(own)}.")
@@ -212,6 +221,25 @@ def _by_names(documents: Sequence[Any], timed: bool) -> Mapped:
         )
     why += _unread(shape, met) if "features" in met else ()
     return Mapped({"fields": fields, **part} if fields else part, why)
+
+
+def _time_by_values(documents: Sequence[Any], shape: Shape) -> str | None:
+    """The least deep place of what only rises and is a time of these years in every document."""
+    for place in sorted(shape.kinds, key=lambda pointer: pointer.count("/")):
+        steps, found = parse_selector(place).steps, list[int]()
+        try:
+            found = [time_ms(walk(steps, document), place, UTC) for document in documents[:LOOKED_AT]]
+        except Rejected:
+            continue
+        rises = sum(later >= before for before, later in pairwise(found))
+        if (
+            len(found) > 2
+            and YEARS_MS[0] < min(found)
+            and max(found) < YEARS_MS[1]
+            and rises >= USED * (len(found) - 1)
+        ):
+            return place
+    return None
 
 
 def _unread(shape: Shape, met: Mapping[str, str]) -> Iterator[str]:
@@ -287,7 +315,8 @@ def why_not(name: str, many: Sequence[Seen]) -> str:
     words = sum(seen.words for seen in many)
     texts = sum(len(seen.texts) for seen in many)
     if words >= 100 and texts > RARELY_TWICE * min(words, 1_000 * len(many)):
-        return "texts of which hardly one comes twice"
+        numeric = all(NUMBER(text) for seen in many for text in list(seen.texts)[:100])
+        return "numbers that are sent as texts: send numbers" if numeric else "texts of which hardly one comes twice"
     numbers = [seen for seen in many if len(seen.sample) > 20]
     if numbers and all(bool((np.diff(seen.sample) > 0).all()) for seen in numbers):
         return "it only ever rises: a time or a counter"

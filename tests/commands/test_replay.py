@@ -116,7 +116,7 @@ def test_what_was_there_before_the_first_start_is_told_low_again(config: Path, m
 
 
 def test_without_a_file_bad_lines_are_counted_by_reason(config: Path, tmp_path: Path) -> None:
-    (tmp_path / "x.jsonl").write_text('{"model":"m"}\nnonsense\n\n{"model":1}\n')
+    (tmp_path / "x.jsonl").write_text('{"model":"m"}\nnonsense\n\n{"model":true}\n')
     result = CliRunner().invoke(main, ["replay", "-c", str(config), "--input", str(tmp_path / "x.jsonl")])
     assert (result.exit_code, result.stdout) == (0, "")
     assert "4 records = 1 used + 0 late + 0 duplicate + 0 filtered + 3 dead-lettered" in result.stderr

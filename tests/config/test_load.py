@@ -22,6 +22,7 @@ def test_there_are_enough_fixtures_of_every_kind() -> None:
         "not-in-sample",
         "read-twice",
         "may-be-codes",
+        "only-rises",
         "not-used",
         "odd-field",
         "not-watched",

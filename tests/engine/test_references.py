@@ -19,6 +19,7 @@ from streamer.engine.engines import COMPILED, PYTHON
 from streamer.engine.references import LEAST, VALUES_MAX, Pool, seed, seed_again
 from streamer.engine.task import Task
 from streamer.offline.reference_build import build as learn_from
+from streamer.port import Tick
 from tests.engine.referenced import build, configured, event, invoke
 from tests.signals.events import HEAD, batch_of
 
@@ -269,6 +270,16 @@ def reading(text: str, references: References) -> Task:
     config = load_text(f"{HEAD}monitors:\n{text}", "x", {})
     config._given, config._given_hash = references, "c0ffee"
     return Task(config, AT, 0)
+
+
+def test_a_model_that_only_the_file_knows_stops_nobody() -> None:
+    """Of two models of a file a partition may have one, or none."""
+    made = file_for("{signal: features.*, detect: {kind: adwin}}", [{"features": {"a": i % 7}} for i in range(100)])
+    task = reading("  x: {signal: features.*, detect: {kind: adwin}}\n", made)
+    task.step(batch_of([{"model": "other", "features": {"a": 1}}]))
+    task.tick(Tick(1, 0, caught_up=True))
+    beats = [json.loads(out.value or b"") for out in task.outbox if out.topic == "heartbeats"]
+    assert [(b["data"]["model"], b["data"]["series"]) for b in beats] == [("other", {"ready": 0, "warming": 1})]
 
 
 CITIES = [f"c{i}" for i in range(90)]

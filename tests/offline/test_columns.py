@@ -68,6 +68,14 @@ def test_plain_columns_are_features_where_there_are_no_others_and_it_is_said(tmp
     assert EventFiles((both,), CONFIG).notes == [f"{both}: nothing reads 'country'"]
 
 
+def test_an_object_with_fields_in_it_and_names_in_another_case(tmp_path: Path) -> None:
+    plan = layout(["prediction", "features.a"], fields_of(CONFIG), True, "t")
+    assert [column and column.place for column in plan.columns] == [("prediction",), ("features", "a")]
+    assert plan.notes == ()
+    plan = layout(["Model", "features.a"], fields_of(CONFIG), True, "t")
+    assert plan.notes == ("t: nothing reads 'Model'", "t: 'Model' is no field; did you mean 'model'?")
+
+
 @pytest.mark.parametrize(
     ("header", "words"),
     [

@@ -18,9 +18,9 @@ from tests.offline.samples import HEAD
 CONFIG = load_text(HEAD, "x", {})
 
 
-def events(path: Path) -> list[dict[str, Any]]:
+def events(path: Path, *notes: str) -> list[dict[str, Any]]:
     plan, rows = read_csv(path, fields_of(CONFIG), "m")
-    assert plan.notes == ()
+    assert plan.notes == tuple(f"{path}: {note}" for note in notes)
     return [json.loads(record.value or b"") for record in rows()]
 
 
@@ -45,6 +45,9 @@ def column(folder: Path, name: str, *cells: str) -> list[Any]:
         ("features.a", ["1", "inf", "-Infinity"], [1, float("inf"), float("-inf")]),
         ("features.id", ["1", "100000000000000000000"], [1, 1e20]),
         ("features.zip", ["01234", "90210"], ["01234", "90210"]),
+        ("features.zip", [*["90210"] * 60, "01234"], [*["90210"] * 60, "01234"]),
+        ("features.a", ["12 ", "13.5\u00a0", "N.A.", "?", "#DIV/0!"], [12, 13.5, None, None, None]),
+        ("features.a", ["1", "INF"], [1, float("inf")]),
         ("features.code", ["1_000", "2"], ["1_000", "2"]),
         ("features.new", ["True", "False", "TRUE", ""], [True, False, True, None]),
         ("features.new", ["True", "yes"], ["True", "yes"]),
@@ -59,12 +62,57 @@ def column(folder: Path, name: str, *cells: str) -> list[Any]:
         ("prediction.value", ["1.5", "n/a"], [1.5, None]),
         ("prediction.value", ["1.5", "many"], [1.5, "many"]),
         ("time", ["1700000000", "1700000001.5"], [1700000000, 1700000001.5]),
+        ("time", ["2026-01-02T03:04:05Z", "NaT "], ["2026-01-02T03:04:05Z", None]),
         ("time", ["2026-01-02T03:04:05Z", "2026-01-03"], ["2026-01-02T03:04:05Z", "2026-01-03"]),
     ],
 )
 def test_a_cell_is_what_its_column_is(name: str, cells: list[str], values: list[Any], tmp_path: Path) -> None:
     found = column(tmp_path, name, *cells)
     assert (found, [*map(type, found)]) == (values, [*map(type, values)])
+
+
+NOTED = {
+    ("1,234.50", "99"): ([1234.5, 99], "read as numbers with a decimal point"),
+    ("$12.50", "$9"): ([12.5, 9], "read as numbers with a decimal point and '$'"),
+    ("12%", "9.5%"): ([0.12, 0.095], "read as numbers with a decimal point and '%', as 0.12 for 12%"),
+    (*["1.5"] * 40, "unknown"): ([*[1.5] * 40, "unknown"], "1 of 41 cells are no numbers, the first in line 42"),
+}
+
+
+@pytest.mark.parametrize("cells", NOTED)
+def test_a_column_of_what_only_looks_like_numbers_is_told(cells: tuple[str, ...], tmp_path: Path) -> None:
+    values, note = NOTED[cells]
+    (tmp_path / "t.csv").write_text(
+        "".join(f'"{cell}",x\n' for cell in ("features.a", *cells)).replace("x", "features.b", 1)
+    )
+    assert [event["features"]["a"] for event in events(tmp_path / "t.csv", f"'features.a': {note}")] == values
+
+
+def test_texts_most_of_which_are_like_numbers_are_told(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("features.a,features.b\n$5,1\n€5,1\n7,1\nx,1\n")
+    note = "'features.a' is of texts, though 3 of 4 cells are like numbers"
+    assert events(tmp_path / "t.csv", note)[0]["features"] == {"a": "$5", "b": 1}
+
+
+FORMS = {
+    "empty cells behind": "features.a,features.b,,\n1,2,,\n3,4,,\n",
+    "a comma behind": "features.a,features.b\n1,2,\n3,4,\n",
+    "blank rows": "features.a,features.b\n1,2\n,\n\n3,4\n , \n",
+    "sep": "sep=;\nfeatures.a;features.b\n1;2\n3;4\n",
+    "pointers": "/features/a,/features/b\n1,2\n3,4\n",
+    "CR": "features.a,features.b\r1,2\r3,4\r",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_table_as_spreadsheets_write_it(form: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(FORMS[form], newline="")
+    assert [event["features"] for event in events(tmp_path / "t.csv")] == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+
+
+def test_the_separator_is_that_of_all_rows_and_a_name_may_have_lines(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('features.a (EUR, net);"features.b\nx"\n1;2\n')
+    assert events(tmp_path / "t.csv")[0]["features"] == {"a (EUR, net)": 1, "b\nx": 2}
 
 
 LINES = ["features.amount|features.country|label", "1.5|NL|yes", "2|DE, or so|no"]
@@ -100,6 +148,7 @@ def test_a_decimal_comma_where_the_separator_is_another(tmp_path: Path) -> None:
         (b"features.a,features.b\n1,2\n1,2,3\n", r"t\.csv:3: 3 cells, the header has 2 \(separator ','\)"),
         (b"features.a,features.b\n1\n", r"t\.csv:2: 1 cells, the header has 2"),
         (b"features.a\n\xff\n", r"t\.csv: is not utf-8: byte 0xff; save it as UTF-8"),
+        (b'features.a,features.b\n1,"x\n3,z\n', r"t\.csv:3: unexpected end of data; is a quote not closed"),
         (b"", r"t\.csv: has no line of column names"),
     ],
 )

@@ -108,3 +108,15 @@ def test_the_total_is_of_what_is_in_the_span_and_files_can_be_read_again(tmp_pat
     assert [len(records) for _, records in first] == [2, 2]
     assert list(files) == first
     assert files.place(("inferences", 0), 0) == f"{tmp_path / 'a.jsonl'}:2", "it was read in the order of times"
+
+
+def test_the_model_may_be_said_beside_lines(tmp_path: Path) -> None:
+    lines = ['{"features":{"a":1}}', '{"model":"own"}', '{"model":null,"features":{"a":NaN}}', "{", "[1]", ""]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines) + "\n")
+    [(_, records)] = EventFiles((tmp_path / "t.jsonl",), CONFIG, "m")
+    assert [record.value for record in records] == [
+        b'{"features": {"a": 1}, "model": "m"}',
+        b'{"model":"own"}',
+        b'{"model": "m", "features": {"a": NaN}}',
+        *(line.encode() for line in lines[3:]),
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,14 @@ def test_without_any_time_that_is_said() -> None:
     assert mapped(HEAD, of(dated, time_ms=-1), "inferences").part["fields"] == {"time": "/features/datetime"}
 
 
+def test_a_time_is_known_by_its_values_where_nothing_is_called_so() -> None:
+    at = range(1_790_000_000_123, 1_790_000_000_173)
+    given = [{"model": "m", "features": {"a": ms % 7}, "n": ms % 99, "at": {"emitted": ms}} for ms in at]
+    assert mapped(HEAD, of(given, time_ms=-1), "inferences").part["fields"] == {"time": "/at/emitted"}
+    assert "fields" not in mapped(HEAD, of(given), "inferences").part, "records have a time of their own"
+    assert "fields" not in mapped(HEAD, of(given[::-1], time_ms=-1), "inferences").part
+
+
 def test_what_looks_like_an_id_but_is_not_called_like_one_is_only_said() -> None:
     given = of(map(event, range(400)))
     found = mapped(HEAD, given, "inferences")
@@ -125,6 +134,8 @@ def test_what_looks_like_an_id_but_is_not_called_like_one_is_only_said() -> None
         ("features.paid", Seen(sample=[float(i * 7919 % 10_007) for i in range(99)]), ""),
         ("features.a", Seen(sample=[1.0] * 99), ""),
         ("features.a", Seen(), ""),
+        ("features.a", Seen(words=200, texts=Counter(f"{i}.5" for i in range(200))), "send numbers"),
+        ("features.a", Seen(words=200, texts=Counter(f"t{i}" for i in range(200))), "hardly one comes twice"),
     ],
 )
 def test_why_not(name: str, seen: Seen, why: str) -> None:

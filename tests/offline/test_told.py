@@ -16,7 +16,7 @@ def line_of(path: Path) -> Callable[[Partition, int], str]:
 
 def test_the_account_comes_first_then_the_reasons_then_the_table(tmp_path: Path) -> None:
     good = [{"model": "m", "time": 1_700_000_000 + i, "features": {"a": i}} for i in range(8)]
-    records = [*good, b"m,1", b"m,2", b'{"model": 5}']
+    records = [*good, b"m,1", b"m,2", b'{"model": true}']
     own = "monitors: {mean: {signal: features.a, detect: {kind: adwin}}}\n"
     file = tmp_path / "events.jsonl"
     first, second, third, few, head, mean, in_all = told_of(

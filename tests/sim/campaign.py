@@ -115,7 +115,7 @@ monitors:
   more: {signal: new_feature.*, by: [version], detect: {kind: occurrence}, keep_firing_for: 5s}
 """
 
-POISON = [b"", None, b"{", b"\xff\xfe", b'{"model": 3}', b'{"model":"m","features":{"amount":NaN}}', b"[]", b"1e400"]
+POISON = [b"", None, b"{", b"\xff\xfe", b'{"model": true}', b'{"model":"m","features":{"amount":NaN}}', b"[]", b"1e400"]
 
 
 def make_log(rng: random.Random, partition: int, length: int) -> list[Record]:

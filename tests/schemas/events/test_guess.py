@@ -36,6 +36,8 @@ SEEN = [
     (json.dumps({"model": "m", "features": {"a": float("nan")}}).encode(), "JSON with NaN"),
     (json.dumps({"model": "m", "features": {"a": [float("-inf")]}}).encode(), "JSON with NaN"),
     (TEXT + b"\n" + TEXT, "several objects"),
+    (b" {", "JSON over several lines"),
+    (TEXT + b",", "an object with a comma"),
     (json.dumps([EVENT, EVENT]).encode(), "a list of objects"),
     (b"fraud,99.5,NL", "comma-separated"),
     (b"model,amount\nfraud,1\nfraud,2\n", "comma-separated"),
@@ -55,7 +57,7 @@ def test_every_look_has_its_example() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b"\x00", b"\x1f", b"{", TEXT, b"plain words, and,\nmore", b"\x93\xff\xfe\xfd", b"17", b"null"],
+    [b"", b"\x00", b"\x1f", b"{x", TEXT, b"plain words, and,\nmore", b"\x93\xff\xfe\xfd", b"17", b"null"],
 )
 def test_of_what_is_an_event_or_anything_nothing_is_said(value: bytes) -> None:
     assert guess(value) == ""

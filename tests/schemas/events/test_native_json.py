@@ -58,7 +58,7 @@ def test_limits_are_inclusive() -> None:
 
 
 DETAILS = [
-    (b'{"model":3}', "/model"),
+    (b'{"model":true}', "/model"),
     (b'{"model":"m","features":{"a/b~c":[]}}', "/features/a~1b~0c"),
     (b'{"model":"m","features":{"a\\nb\\u0000\\u202ec":[]}}', "/features/a\\u000ab\\u0000\\u202ec"),
     (b'{"model":"m","prediction":{"logits":[1,"secret"]}}', "/prediction/logits/1"),

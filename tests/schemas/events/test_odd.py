@@ -16,7 +16,7 @@ from tests.schemas.events.samples import NATIVE, check, make, one, rows
 from tests.schemas.events.tables import REJECTED, T0
 
 OF_A_FIELD = set(ODD_REASONS) - {"bad_utf8"}
-ENDS = ("model a number", "model too long")
+ENDS = ("model a float", "model too long")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,12 @@ def test_one_odd_field_is_one_odd_field(name: str, value: bytes, reason: str) ->
     assert not batch.rejects
     assert {odd.reason for odd in batch.odd} == {reason}
     assert batch.times_ms.tolist() == [T0]
+
+
+def test_a_model_and_a_caller_may_be_integers() -> None:
+    batch = decode([make(b'{"model":0,"caller":42}'), make(b'{"model":18446744073709551615}', offset=1)], NATIVE, "t")
+    assert [(row[2], row[6]) for row in rows(batch)] == [("0", (("caller", "42"),)), ("18446744073709551615", ())]
+    assert (batch.odd, batch.rejects) == ((), ())
 
 
 def test_what_is_left_of_an_event_is_used() -> None:

@@ -14,7 +14,7 @@ use crate::events::plan::{
 use crate::events::scalar::{Kind, Odd, Res, Scalar};
 use crate::events::scan::Scanner;
 use crate::events::shape::Shapes;
-use crate::events::text::{beginning, is_name};
+use crate::events::text::beginning;
 use crate::kafka::intake::Messages;
 use crate::kafka::librdkafka::Message;
 
@@ -107,15 +107,13 @@ impl Decoder {
         }
         let (event, payload) = (&self.event, place.payload);
         event.check(payload)?;
-        let version = event.slots[VERSION];
-        if version.kind == Kind::Bool || !event.text(payload, version).is_none_or(is_name) {
-            return Err(Odd);
-        }
-        let (model, id) = (event.model(payload)?, event.id(payload)?);
+        let (version, model, id) = (event.version(payload)?, event.model(payload)?, event.id(payload)?);
         let time_ms = event.time_ms(payload, place.time_ms)?;
         columns.offsets.push(place.offset);
         columns.times_ms.push(time_ms);
-        columns.model.push(self.strings.code_near(model, &mut self.hints[MODEL]));
+        let (mut code, hint) = (-1, &mut self.hints[MODEL]);
+        event.named(payload, model, |text| code = self.strings.code_near(text, hint));
+        columns.model.push(code);
         let (mut code, hint) = (-1, &mut self.hints[VERSION]);
         event.named(payload, version, |text| code = self.strings.code_near(text, hint));
         columns.version.push(code);

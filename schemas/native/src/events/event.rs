@@ -7,7 +7,7 @@ use crate::events::names::{NONE, Names};
 use crate::events::number::{Decimals, number, short_decimal};
 use crate::events::plan::{
     CALLER, CONFIDENCE, CONTAINERS, EVENT_ID, FEATURES, FIELDS, LABEL, LATENCY, LOGITS, MODEL, Node, Plan, STATUS,
-    TIME, Target, VALUE,
+    TIME, Target, VALUE, VERSION,
 };
 use crate::events::scalar::{Kind, Odd, Res, Scalar};
 use crate::events::scan::Scanner;
@@ -320,16 +320,27 @@ impl Event {
             && number(CONFIDENCE)
             && number(LATENCY)
             && !matches!(kind(STATUS), Kind::Float | Kind::Bool)
-            && matches!(kind(CALLER), Kind::Absent | Kind::Null | Kind::Text | Kind::Made);
+            && !matches!(kind(CALLER), Kind::Float | Kind::Bool);
         let texts = [LABEL, STATUS, CALLER].into_iter().all(|slot| short(self.slots[slot]))
             && self.members[3].iter().all(|(_, value)| short(*value));
         if entries <= ENTRIES_MAX && kinds && texts && numbers(1) && numbers(2) { Ok(()) } else { Err(Odd) }
     }
 
-    /// The model's name.
-    pub fn model<'a>(&'a self, payload: &'a [u8]) -> Res<&'a [u8]> {
-        let text = self.text(payload, self.slots[MODEL]).ok_or(Odd)?;
-        if !text.is_empty() && is_name(text) { Ok(text) } else { Err(Odd) }
+    /// The model's name, a text or an integer.
+    pub fn model(&self, payload: &[u8]) -> Res<Scalar> {
+        let value = self.slots[MODEL];
+        let fits = match self.text(payload, value) {
+            Some(text) => !text.is_empty() && is_name(text),
+            None => matches!(value.kind, Kind::Int | Kind::UInt),
+        };
+        if fits { Ok(value) } else { Err(Odd) }
+    }
+
+    /// The version, if there is one.
+    pub fn version(&self, payload: &[u8]) -> Res<Scalar> {
+        let value = self.slots[VERSION];
+        let fits = value.kind != Kind::Bool && self.text(payload, value).is_none_or(is_name);
+        if fits { Ok(value) } else { Err(Odd) }
     }
 
     /// The label; 1.0, as it comes of a column with gaps, is the class 1.
