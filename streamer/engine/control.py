@@ -166,6 +166,10 @@ class Control:
                 "members": [member_of(one, records, self.holds) for one in effect.alerts[:SHOWN_MAX]],
             },
             until_ms=max((one.until_ms for one in effect.mutes), default=None),
+            mutes=[
+                {"id": one.id, "labels": {"model": one.model, **one.labels}, "until_ms": one.until_ms}
+                for one in effect.mutes
+            ],
             **self._where(at),
         )
         return Out("control", *render_control(facts), HEADERS)

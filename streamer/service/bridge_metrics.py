@@ -14,10 +14,12 @@ from streamer.service.catalogue import PREFIX, Spec
 from streamer.service.scrapes import exposed
 
 RESULTS = ("delivered", "refused", "unwanted", "repeated", "unread")
+SILENCES = ("made", "ended", "taken", "not_taken", "failed")
 OUTCOMES = ("delivered", "refused", "later")
 Name = Literal[
     "bridge_records_total",
     "bridge_attempts_total",
+    "bridge_silences_total",
     "bridge_waiting_records",
     "bridge_receiver_up",
     "bridge_firing",
@@ -37,6 +39,12 @@ BRIDGE_CATALOGUE: dict[Name, Spec] = {
         "counter",
         "Requests by what became of them; later: no answer, or one after which it is tried again.",
         {"outcome": OUTCOMES},
+    ),
+    "bridge_silences_total": Spec(
+        "counter",
+        "Silences of Alertmanager: made for a mute, ended with it, taken as a mute, such as cannot be one, or failed "
+        "and tried again.",
+        {"result": SILENCES},
     ),
     "bridge_waiting_records": Spec("gauge", "Records that are read and not delivered yet."),
     "bridge_receiver_up": Spec("gauge", "Whether the receiver took, or refused, what it was last sent."),
