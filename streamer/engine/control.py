@@ -292,6 +292,8 @@ def sentence_of(command: Command, effect: Effect, reason: str | None) -> str:
         return f"{who} could not {command.type or 'do that'}: {REFUSALS[reason]}."
     if effect.lessons:
         return f"{sentence_of_lesson(effect.lessons[0], command.by)[:-1]}; {command.why}."
+    if command.type == "deploy":
+        return f"{who} deployed {command.why}."
     count = len(effect.alerts)
     named = f" ({', '.join(monitors_of(effect.alerts))})" if count else ""
     what = f"{count} alert{'' if count == 1 else 's'}{named}"

@@ -30,6 +30,7 @@ from streamer.service.acts import Acts, acts_of
 from streamer.service.board import Board
 from streamer.service.gate import Gate
 from streamer.service.health import Health
+from streamer.service.verdicts import Verdicts, verdicts_of
 
 FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
@@ -45,6 +46,7 @@ PAST = {
     "incidents": (14 * 86_400_000, 20_000),
     "windows": (86_400_000, 50_000),
     "review": (14 * 86_400_000, 5_000),
+    "verdicts": (14 * 86_400_000, 5_000),
 }
 """How many ms back a topic of each role is read at the start, and how many records at most: to read one takes 20 us of
 the interpreter, which the service then lacks.
@@ -87,7 +89,9 @@ class Page:
         clock: Callable[[], float] = time.time,
         acts: Acts | None = None,
         away: Callable[[], Away] = lambda: NEVER,
+        verdicts: Callable[[], Verdicts | None] = lambda: None,
     ) -> None:
+        self._verdicts = verdicts
         self._tail, self._shown, self._clock = tail, shown, clock
         self.gate, self.acts, self._away = gate, acts, away
         self._begin()
@@ -156,20 +160,23 @@ class Page:
         lines = self.board.series_of(model)
         ends = [point[0] for line in lines for point in (line["points"][0], line["points"][-1])]
         away = self._away().spans(model, ms_of(min(ends)), ms_of(max(ends))) if ends else []
-        return {"lines": lines, "away": away, "hours": self.board.hours_of(model)}
+        beside = {"recent": self.board.past.recent_of(model), "marks": self.board.past.marks_of(model)}
+        return {"lines": lines, "away": away, "hours": self.board.past.hours_of(model), **beside}
 
     def performance(self, asked: dict[str, str]) -> list[dict[str, Any]]:
         return self.board.performance_of(asked.get("model", ""))
 
-    def review(self, asked: dict[str, str]) -> list[dict[str, Any]]:
-        answered = {} if self.acts is None else self.acts.answered
-        return self.board.waiting_items(int(1000 * self._clock()), answered)
+    def review(self, asked: dict[str, str]) -> dict[str, Any]:
+        return {
+            "waiting": self.board.waiting_items(int(1000 * self._clock())),
+            "answered": self.board.answered_items(),
+        }
 
     def alert(self, asked: dict[str, str]) -> dict[str, Any] | None:
         return self.board.alert_with_lines(asked.get("id", ""))
 
     def incident(self, asked: dict[str, str]) -> dict[str, Any] | None:
-        return self.board.incidents.find(asked.get("id", ""))
+        return self.board.incident_with_marks(asked.get("id", ""))
 
     # The thread
 
@@ -178,15 +185,14 @@ class Page:
             tail = None
             try:
                 self._again.clear()
-                tail = self._tail(int(1000 * self._clock()))
+                verdicts, tail = self._verdicts(), self._tail(int(1000 * self._clock()))
                 with self._lock:
                     self._begin()
                 while not self._closing.is_set() and not self._again.is_set():
                     records = list(tail.records())
                     self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
                     with self._lock:
-                        for _, record in records:
-                            self.board.take(record.value, record.key)
+                        self._take(records, verdicts)
             except LogDown as down:
                 self._waits = str(down)
             finally:
@@ -194,6 +200,17 @@ class Page:
                     tail.close()
             if not self._again.is_set():
                 self._closing.wait(AGAIN_S)
+
+    def _take(self, records: Iterable[tuple[Partition, Record]], verdicts: Verdicts | None) -> None:
+        said: dict[Partition, list[Record]] = {}
+        for partition, record in records:
+            if verdicts is not None and partition[0] == verdicts.topic:
+                said.setdefault(partition, []).append(record)
+            else:
+                self.board.take(record.value, record.key)
+        if verdicts is not None:
+            for own in said.values():
+                self.board.heard(verdicts.read(own))
 
 
 def of_model(alerts: list[dict[str, Any]], model: str | None) -> list[dict[str, Any]]:
@@ -226,6 +243,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
 
         config = current()
         spans = {name: Span(*PAST[role]) for name, role in shown(config).items()}
+        if config.verdicts is not None:
+            spans[config.verdicts.topic] = Span(*PAST["verdicts"])
         return Tail(config, logger, spans, now_ms)
 
     about, away = once(current, told), once(current, lambda config: Away(config.calendar))
@@ -237,7 +256,7 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     server = current().server
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
-    return Page(tail, beside, Gate(who, server.token), acts=taken, away=away)
+    return Page(tail, beside, Gate(who, server.token), acts=taken, away=away, verdicts=lambda: verdicts_of(current()))
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:

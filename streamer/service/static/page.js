@@ -38,12 +38,13 @@ const number = (value) => (value === null || value === undefined ? "–" : Numbe
 const link = (to, text) => el("a", { href: to }, text);
 const name = (model) => `#/model/${encodeURIComponent(model)}`;
 const time = (text) => (text ? el("time", { datetime: text, title: text }, text.replace("T", " ").replace(/\.\d+Z$/, "Z")) : "–");
-const ago = (ms) => {
+const lasting = (ms) => {
   const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s ago`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
-  return seconds < 172800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86400)} d ago`;
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
 };
+const ago = (ms) => `${lasting(ms)} ago`;
 const table = (heads, rows) => el("div", { class: "wide" }, el("table", {},
   el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: head.startsWith("#") ? "number" : null }, head.replace("#", ""))))),
   el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => el("td", { class: heads[i].startsWith("#") ? "number" : null }, cell)))))));
@@ -70,6 +71,13 @@ const audited = (one) => `${one.lowest.answered + one.rest.answered} of ${one.lo
   + `So far ${one.test.wrong} of ${one.test.verdicts} were wrong where it says ${number(one.test.expected)}: `
   + (one.test.fired ? "▲ it is wrong more often than it says." : `no proof that it is worse than it says (evidence ${number(one.test.evidence)} of ${number(one.test.limit)}).`);
 
+// Who said what, however it was said. And what was deployed or changed, beside when something began.
+const verdictsOf = (list, all) => el("ul", { class: "plain" }, list.map((one) => el("li", {}, el("strong", {}, one.word.replace("_", " ")), one.reason ? ` (${((all.acts || {}).reasons || {})[one.reason] || one.reason})` : "", ` by ${one.by}, `, time(one.time))));
+const timed = (marks) => marks.map((mark) => ({ at: Date.parse(mark.time), word: mark.word })).slice(-MARKS);
+const before = (mark, since) => { const ms = Date.parse(since) - Date.parse(mark.time); return ms >= 0 ? `${lasting(ms)} before` : `${lasting(-ms)} after`; };
+const near = (mark, one) => { const ms = Date.parse(one.since) - Date.parse(mark.time); return ms < 86400000 && mark.time <= one.changed.time; };
+const happenings = (marks, since) => el("ul", { class: "plain" }, [...marks].reverse().map((mark) => el("li", {}, since ? [el("strong", {}, `${before(mark, new Date(since).toISOString())} it began`), ": "] : null, mark.text, since ? ", " : ": ", time(mark.time))));
+
 const VIEWS = {
   "": async (all) => {
     const asked = new URLSearchParams(location.hash.split("?")[1]), wanted = (asked.get("find") || "").toLowerCase();
@@ -95,16 +103,19 @@ const VIEWS = {
   },
   review: async (all) => {
     if (!all.asks) return [el("h2", {}, "Review"), el("p", { class: "soft" }, "Nobody is asked to look at events: the config has no review: {topic: ...}.")];
-    const items = await get("/api/review");
-    return [el("h2", {}, `Review (${items.length})`), el("p", { class: "soft" }, all.acts && all.acts.verdicts ? "What a verdict is waited for, the newest first. Those that were answered elsewhere are shown, too: answers are not read here. An answer counts once it is in the topic of verdicts, and none is taken back." : "What a verdict is waited for, the newest first; those that have one are shown, too, as answers are not read here."),
+    const { waiting: items, answered } = await get("/api/review"), may = all.acts && all.acts.verdicts;
+    const event = (one) => `${one.event.topic}[${one.event.partition}]@${one.event.offset}${one.event.id ? ` (${one.event.id})` : ""}`;
+    return [el("h2", {}, `Review (${items.length})`), el("p", { class: "soft" }, `What nobody has answered yet, the newest first.${may ? " An answer counts once it is in the topic of verdicts, and none is taken back." : ""}`),
       items.length ? table(["Event", "Model", "Why", "Question", "Until", "Answer"], items.map((one) => [
-        `${one.event.topic}[${one.event.partition}]@${one.event.offset}${one.event.id ? ` (${one.event.id})` : ""}`, link(name(one.model), one.model),
+        event(one), link(name(one.model), one.model),
         one.reasons.join(", ") || ({ control: "drawn by chance", random: "drawn by chance", lowest: "among the least confident" })[one.kind] || one.kind, el("div", {}, one.question, Object.entries(one.values || {}).map(([key, value]) => el("div", { class: "soft" }, `${key} = ${value}`))), time(one.until),
-        answering(all, one)])) : el("p", { class: "soft" }, "Nothing waits.")];
+        answering(all, one)])) : el("p", { class: "soft" }, "Nothing waits."),
+      answered.length ? [el("h2", {}, "Answered"), table(["Event", "Model", "Question", "Answers"], answered.map((one) => [
+        event(one), link(name(one.model), one.model), one.question, verdictsOf(one.verdicts, all)]))] : null];
   },
   model: async (all, model) => {
     const wanted = encodeURIComponent(model);
-    const [{ lines: series, away, hours }, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
+    const [{ lines: series, away, hours, recent, marks }, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
     const one = all.models.find((known) => known.model === model);
     if (!one) throw new Error("No sign of life of this model is known here.");
     const tiers = Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier}`).join(", ");
@@ -119,22 +130,25 @@ const VIEWS = {
       el("h3", {}, "Alerts"), alerts(all.alerts.filter((a) => a.labels.model === model)),
       one.audit ? [el("h3", {}, "What people found"), el("p", {}, audited(one.audit))] : null,
       told.length ? [el("h3", {}, "How good the predictions were"), goodness(told)] : null,
-      hours && hours.counts.length > 1 ? [el("h3", {}, "Events by hour, of 14 days at most"), byHour(hours)] : null,
+      marks.length ? [el("h3", {}, "Deployed and changed"), happenings(marks)] : null,
+      recent && recent.counts.length > 1 ? [el("h3", {}, "Events by 10 seconds, of two hours at most"), counted(recent, marks)] : null,
+      hours && hours.counts.length > 1 ? [el("h3", {}, "Events by hour, of 14 days at most"), counted({ ...hours, step_ms: 3600000 }, marks)] : null,
       el("h3", {}, "Signals, as the detectors saw them"),
-      series.length ? signals(series, marksOf(all, series, model), away)
+      series.length ? signals(series, timed(marks), away)
         : el("p", { class: "soft" }, all.windows ? (all.hidden.series ? "No window of it is kept here: there are too many series." : "No window has ended yet.") : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
   },
   incident: async (all, id) => {
     const one = await get(`/api/incident?id=${encodeURIComponent(id)}`);
-    return [el("h2", {}, state(one.status), " ", one.model), el("p", { class: "sentence" }, one.sentence),
+    const marks = one.marks.filter((mark) => near(mark, one)), cause = marks.filter((mark) => mark.time <= one.since).at(-1);
+    return [el("h2", {}, state(one.status), " ", link(name(one.model), one.model)), el("p", { class: "sentence" }, one.sentence),
       el("dl", {}, ...[["Since", time(one.since)], ["Severity", one.severity], ["Alerts", `${one.alerts.open} of ${one.alerts.count} open`], ["Changed", time(one.changed.time)]]
         .flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
-      el("h3", {}, "When"), timeline(one.members),
+      el("h3", {}, "When"), timeline(one.members, timed(marks)), marks.length ? happenings(marks, Date.parse(one.since)) : null,
       el("h3", {}, "What moved, the largest first"), table(["Since", "What moved", "Monitor", "Severity"], one.members.map((member) => [
         time(member.since), link(`#/alert/${encodeURIComponent(member.episode)}`, member.moved), member.monitor, member.severity])),
       one.alerts.count > one.members.length ? el("p", { class: "soft" }, `The first ${one.members.length} of ${one.alerts.count} are shown.`) : null,
       el("h3", {}, "Next"), el("ol", {}, [
-        `Was anything deployed or changed at ${one.since.replace("T", " ").slice(0, 16)} UTC: the model, a feature's source, who calls it?`,
+        cause ? `Look at what was deployed or changed ${before(cause, one.since)}: ${cause.text}.` : `Was anything deployed or changed at ${one.since.replace("T", " ").slice(0, 16)} UTC: the model, a feature's source, who calls it?`,
         one.fleet ? "Other models began with it: look for what they share before looking at the model." : "No other model of its partition began with it.",
         "Open what moved most: its alert has the records to look at, and the command that shows it happen again.",
       ].map((text) => el("li", {}, text))),
@@ -150,16 +164,16 @@ const VIEWS = {
       ["Began", time((evidence.onset || {}).time)], ["Found", time((one.trigger || {}).time)],
       ["Before", side(evidence.before)], ["After", side(evidence.after)],
       ["Statistic", one.statistic === null || one.statistic === undefined ? "–" : `${number(one.statistic)}, limit ${number(one.threshold)}`],
-      ["Limits from", evidence.tier || "–"], ["Detections", String((one.episode || {}).detections ?? "–")]];
+      ["Limits from", evidence.tier || "–"], ["Detections", String((one.episode || {}).detections ?? "–")], ["Judged", one.verdicts.length ? verdictsOf(one.verdicts, all) : null]];
     const command = (one.replay || {}).command;
     const copy = el("button", { type: "button" }, "Copy");
     copy.addEventListener("click", () => navigator.clipboard.writeText(command).then(() => { copy.textContent = "Copied"; }));
-    const marks = [["began", (evidence.onset || {}).time], ["found", (one.trigger || {}).time]].filter(([, at]) => at).map(([word, at]) => ({ word, at: Date.parse(at) }));
+    const marks = [["began", (evidence.onset || {}).time], ["found", (one.trigger || {}).time]].filter(([, at]) => at).map(([word, at]) => ({ word, at: Date.parse(at) })), deploys = timed(one.marks);
     return [el("h2", {}, state(one.status), " ", link(name(one.labels.model || ""), one.labels.model || "")), el("p", { class: "sentence" }, one.sentence),
       one.provisional ? el("p", { class: "note" }, "Provisional: the model is still in school, its daily and weekly patterns are not known yet.") : null,
-      el("dl", {}, ...said.filter(([term, told]) => told || term !== "Known to").flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told || "–")])),
+      el("dl", {}, ...said.filter(([term, told]) => told || !["Known to", "Judged"].includes(term)).flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told || "–")])),
       ranges(evidence.before, evidence.after), moved((evidence.window || {}).moved),
-      one.lines.length ? [el("h3", {}, "Around the change"), el("div", { class: "charts" }, one.lines.map((line) => chart(line, marks)))] : null,
+      one.lines.length ? [el("h3", {}, "Around the change"), el("div", { class: "charts" }, one.lines.map((line) => chart(line, [...deploys, ...marks])))] : null,
       command ? [el("h3", {}, "See it happen again"), el("pre", {}, el("code", {}, command)), copy] : null,
       acting(all, one.id, [one.id], one),
       el("details", {}, el("summary", {}, "The record"), el("pre", {}, el("code", {}, JSON.stringify(one, null, 2))))];
