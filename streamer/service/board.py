@@ -316,6 +316,10 @@ def group_of(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={text}" for name, text in labels.items() if name not in ABOUT and text)
 
 
+STATES = ("critical", "drifting", "learning", "healthy")
+"""The gravest first."""
+
+
 def state_of(severities: Iterable[str | None], incidents: int, parts: list[dict[str, Any]]) -> str:
     """A model in a word: the gravest that holds."""
     found = set(severities)

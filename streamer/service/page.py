@@ -27,7 +27,7 @@ from streamer.config.model import Config
 from streamer.port import LogDown, Partition
 from streamer.series.calendar import NEVER, Away
 from streamer.service.acts import Acts, acts_of
-from streamer.service.board import Board
+from streamer.service.board import STATES, Board
 from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.verdicts import Verdicts, verdicts_of
@@ -52,7 +52,9 @@ PAST = {
 the interpreter, which the service then lacks.
 """
 ROW = ("model", "state", "incidents", "alerts", "per_minute", "minutes", "newest_event", "series")
-"""What a list of models has of each; 500 of them are told anew at every change."""
+"""What a list of models has of each."""
+ROWS = 60
+"""Of models that are listed at once, the worst first: more take longer to draw than to find."""
 AGAIN_S, FRESH_S = 10.0, 1.0
 """Until topics that could not be read are tried again; and for how long an answer serves all who ask the same."""
 JSON = "application/json"
@@ -135,7 +137,7 @@ class Page:
         return known
 
     def _view(self, path: str, query: str) -> Served:
-        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        asked = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
         with self._lock:
             found = VIEWS[path](self, asked)
         if found is None:
@@ -148,11 +150,12 @@ class Page:
     def overview(self, asked: dict[str, str]) -> dict[str, Any]:
         """What all views have in common, and what the one that is asked for needs beyond that: `model`, or `view`."""
         whole, model, view = self.board.overview(), asked.get("model"), asked.get("view")
-        rows = [one if one["model"] == model else {name: one[name] for name in ROW} for one in whole["models"]]
+        rows, found = listed(whole["models"], asked)
         alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
         shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
         here = {"now_ms": int(1000 * self._clock()), "waits": self._waits}
-        return {**whole, "models": rows, "alerts": alerts, **here, **shown}
+        count = {"models": len(whole["models"]), "found": found}
+        return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **shown}
 
     def series(self, asked: dict[str, str]) -> dict[str, Any]:
         """What its detectors saw, and when in that time the calendar had it out of the ordinary, in ms."""
@@ -211,6 +214,20 @@ class Page:
         if verdicts is not None:
             for own in said.values():
                 self.board.heard(verdicts.read(own))
+
+
+def listed(models: list[dict[str, Any]], asked: dict[str, str]) -> tuple[list[dict[str, Any]], int]:
+    """One model as a whole; or of those whose name has the text `find` the worst, all of them with `all`, and how many
+    there are; none where the view has none.
+    """
+    if "model" in asked:
+        return [one for one in models if one["model"] == asked["model"]], 1
+    if asked.get("view"):
+        return [], 0
+    found = [one for one in models if asked.get("find", "").lower() in one["model"].lower()]
+    found.sort(key=lambda one: STATES.index(one["state"]))
+    shown = found if "all" in asked else found[:ROWS]
+    return [{name: one[name] for name in ROW} for one in shown], len(found)
 
 
 def of_model(alerts: list[dict[str, Any]], model: str | None) -> list[dict[str, Any]]:

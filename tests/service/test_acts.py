@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from schemas.events.batch import Record
 from streamer.alerts.commands import VERBS
 from streamer.config.load import load_text
 from streamer.config.model import Config
@@ -24,6 +25,7 @@ from streamer.service.health import Health
 from streamer.service.http import Server, start_server
 from streamer.service.metrics import Metrics
 from streamer.service.page import Page
+from streamer.service.verdicts import verdicts_of
 from tests.engine.commands import TEXT, log_of, told, values
 from tests.service.browser import Browser
 from tests.service.clients import raw
@@ -247,17 +249,21 @@ def test_a_browser_shows_what_the_service_said_and_nothing_before(world: World, 
     assert topic == "drift-control"
     world.topics.put = published(command)
     browser.wait_for("fraud: ada acknowledged 1 alert (mean): on it.")
-    browser.value("document.activeElement.blur()")
     browser.wait_for("Known to\nada")
+    assert "fraud: ada acknowledged 1 alert (mean): on it." in browser.text(), (
+        "the answer stays where it was waited for"
+    )
     browser.open(f"http://{world.server.address}/#/review")
     browser.wait_for("unsure")
     browser.value(FILL)
     items = browser.value("document.querySelectorAll('form.answer').length")
     browser.value("document.querySelector('form.answer button[value=wrong]').click()")
     browser.wait_for("written as drift-verdicts[0]@1")
-    world.topics.put = [asked()[0]]
-    browser.value("document.activeElement.blur()")
-    until(lambda: browser.value("document.querySelectorAll('form.answer').length") == items - 1)
+    read = verdicts_of(config_of())
+    assert read is not None
+    world.page.board.heard(read.read([Record(0, LIVED_MS, None, world.written.records[-1][2])]))
+    browser.wait_for("wrong by ada")
+    assert browser.value("document.querySelectorAll('form.answer').length") == items - 1
     assert browser.complaints == []
 
 

@@ -17,11 +17,12 @@ import pytest
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.port import LogDown, Partition
+from streamer.service.board import STATES
 from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.http import Server, start_server
 from streamer.service.metrics import Metrics
-from streamer.service.page import FILES, POLICY, ROW, VIEWS, Page
+from streamer.service.page import FILES, POLICY, ROW, ROWS, VIEWS, Page, listed
 from streamer.service.page import page_of as of_a_service
 from tests.service.browser import Browser
 from tests.service.clients import ask, connect
@@ -99,9 +100,10 @@ def test_views_show_what_is_published(server: Server, page: Page, topics: Topics
     topics.put = [*published(), *labelled()]
     until(lambda: page.board.version >= len(published()) + len(labelled()))
     time.sleep(1.1)  # An answer serves for a second.
-    shown = json.loads(ask(server, "/api/overview?view=config")[1])
+    whole = json.loads(ask(server, "/api/overview?view=config")[1])
+    assert (whole["waits"], whole["config"], whole["models"]) == ("gone: there is no such topic", "version: 1\n", [])
+    shown = json.loads(ask(server, "/api/overview?view=")[1])
     assert [one["model"] for one in shown["models"]] == ["m"]
-    assert (shown["waits"], shown["config"]) == ("gone: there is no such topic", "version: 1\n")
     [incident] = shown["incidents"]
     assert {*shown["models"][0]} == {*ROW}
     assert "tiers" in json.loads(ask(server, "/api/overview?model=m")[1])["models"][0]
@@ -117,6 +119,19 @@ def test_views_show_what_is_published(server: Server, page: Page, topics: Topics
     assert set(VIEWS) == {
         f"/api/{name}" for name in ("overview", "series", "performance", "review", "incident", "alert")
     }
+
+
+def test_of_many_models_the_worst_are_listed_or_those_of_a_name() -> None:
+    models = [dict.fromkeys(ROW, 0) | {"model": f"Model-{n:03}", "state": STATES[-1]} for n in range(ROWS + 20)]
+    models[-1]["state"], models[-2]["state"] = "learning", "critical"
+    shown, found = listed(models, {"view": ""})
+    assert (len(shown), found) == (ROWS, ROWS + 20)
+    assert [one["model"] for one in shown[:3]] == ["Model-078", "Model-079", "Model-000"]
+    assert len(listed(models, {"view": "", "all": ""})[0]) == ROWS + 20
+    assert listed(models, {"find": "model-07"})[0][0]["model"] == "Model-078"
+    assert listed(models, {"find": "x"}) == ([], 0)
+    assert listed(models, {"model": "Model-001"}) == ([models[1]], 1)
+    assert listed(models, {"view": "alerts"}) == ([], 0)
 
 
 def test_whoever_must_not_see_it_does_not_learn_that_it_is_there(server: Server) -> None:

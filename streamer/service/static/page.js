@@ -2,7 +2,6 @@
 // The page: one view per address behind the #, drawn anew when its data changed. No framework, nothing from elsewhere.
 
 const AGAIN_MS = 30000; // Ages grow though nothing changes.
-const ROWS = 60; // Of models that are shown at once, the worst first: more take longer to draw than to find.
 const LEAST_MS = 2000; // Between two drawings, however much changes.
 const WORDS = {
   critical: "▲ critical", drifting: "◆ drifting", learning: "○ learning", healthy: "● healthy",
@@ -11,7 +10,7 @@ const WORDS = {
 };
 const main = document.getElementById("view");
 const status = document.getElementById("status");
-let drawn = "";
+let drawn = null; // The address of what is shown.
 
 const get = async (path) => {
   const answer = await fetch(path);
@@ -80,21 +79,18 @@ const happenings = (marks, since) => el("ul", { class: "plain" }, [...marks].rev
 
 const VIEWS = {
   "": async (all) => {
-    const asked = new URLSearchParams(location.hash.split("?")[1]), wanted = (asked.get("find") || "").toLowerCase();
-    const order = ["critical", "drifting", "learning", "healthy"];
-    const models = all.models.filter((one) => one.model.toLowerCase().includes(wanted))
-      .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || a.model.localeCompare(b.model));
+    const asked = new URLSearchParams(location.hash.split("?")[1]), wanted = asked.get("find") || "";
     const find = el("input", { type: "search", "aria-label": "Find a model", placeholder: "Find a model", value: wanted, id: "find" });
     find.addEventListener("change", () => { location.hash = find.value ? `#/?find=${encodeURIComponent(find.value)}` : "#/"; });
-    const open = all.incidents.filter((one) => one.status === "open"), shown = asked.has("all") ? models : models.slice(0, ROWS);
+    const open = all.incidents.filter((one) => one.status === "open"), shown = all.models, { found, models } = all.count;
     return [el("h2", {}, `Open incidents (${open.length})`), incidents(open),
-      el("h2", {}, `Models (${all.models.length})`), find,
-      models.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], shown.map((one) => [
+      el("h2", {}, `Models (${models})`), find,
+      shown.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], shown.map((one) => [
         link(name(one.model), one.model), state(one.state), String(one.incidents), String(one.alerts), number(one.per_minute), spark(one.minutes),
         one.newest_event ? el("span", { title: one.newest_event }, ago(all.now_ms - Date.parse(one.newest_event))) : "–",
         `${one.series.ready} known${one.series.warming ? `, ${one.series.warming} warming up` : ""}`]))
         : el("p", { class: "soft" }, wanted ? "No model of that name." : "No sign of life of any model yet: one comes with every heartbeat.interval (1 min)."),
-      shown.length < models.length ? el("p", { class: "soft" }, `${models.length - shown.length} more, of which none is in a worse state. `, link(`#/?all&find=${encodeURIComponent(wanted)}`, "Show all")) : null];
+      shown.length < found ? el("p", { class: "soft" }, `${found - shown.length} more, of which none is in a worse state. `, link(`#/?all&find=${encodeURIComponent(wanted)}`, "Show all")) : null];
   },
   alerts: async (all) => {
     return [el("h2", {}, "Incidents"), incidents(all.incidents), el("h2", {}, "Alerts"), alerts(all.alerts),
@@ -194,6 +190,34 @@ const VIEWS = {
   },
 };
 
+// What is there is kept, and only what differs is changed: less is laid out anew, and who types, reads or has opened
+// something is not disturbed. Forms stand where they were made.
+const renew = (old, made) => {
+  let there = old.firstChild;
+  for (const one of made) {
+    const fresh = one.nodeType ? (one.dataset && forms.get(one.dataset.form)) || filled(one) : document.createTextNode(one);
+    while (fresh.parentNode === old && there !== fresh) { const gone = there; there = there.nextSibling; gone.remove(); }
+    const next = there && there.nextSibling;
+    if (!there) old.append(fresh);
+    else if (there === fresh || there.isEqualNode(fresh)) { /* as it is */ }
+    else if (there.nodeType === 3 && fresh.nodeType === 3) there.data = fresh.data;
+    else if (there.nodeName !== fresh.nodeName || FRESH.includes(there.nodeName) || there.className === "act") there.replaceWith(fresh);
+    else {
+      for (const { name } of [...there.attributes]) if (!fresh.hasAttribute(name) && name !== "open") there.removeAttribute(name);
+      for (const { name, value } of fresh.attributes) if (there.getAttribute(name) !== value) there.setAttribute(name, value);
+      renew(there, [...fresh.childNodes]);
+    }
+    there = next;
+  }
+  while (there) { const next = there.nextSibling; there.remove(); there = next; }
+};
+// With its forms, but for those that are shown already: these stay where they are until their place is looked at.
+const filled = (made) => {
+  if (made.querySelectorAll) made.querySelectorAll("[data-form]").forEach((place) => { if (!forms.get(place.dataset.form).isConnected) place.replaceWith(forms.get(place.dataset.form)); });
+  return made;
+};
+const FRESH = ["BUTTON", "FORM"]; // What they do hangs on what they were made of.
+
 const draw = async () => {
   const [view, ...rest] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/");
   for (const one of document.querySelectorAll("nav a")) {
@@ -202,25 +226,21 @@ const draw = async () => {
   }
   try {
     const about = decodeURIComponent(rest.join("/"));
-    const all = await get(`/api/overview?${new URLSearchParams(view === "model" ? { model: about } : { view })}`);
+    const asked = Object.fromEntries(new URLSearchParams(view ? "" : location.hash.split("?")[1]));
+    const all = await get(`/api/overview?${new URLSearchParams(view === "model" ? { model: about } : { view, ...asked })}`);
     const made = (await (VIEWS[view] || VIEWS[""])(all, about)).flat(Infinity).filter(Boolean);
     status.textContent = all.waits ? `Waiting: ${all.waits}` : `as of ${new Date(all.now_ms).toISOString().slice(11, 19)} UTC`;
-    const box = el("div", {}, made), found = box.innerHTML, at = document.activeElement;
     became(all.said);
-    if (found !== drawn && at.id !== "find" && !at.closest("main form")) { // Nobody's typing is disturbed.
-      const opened = main.querySelector("details[open]") !== null;
-      main.replaceChildren(...box.childNodes);
-      if (opened && main.querySelector("details")) main.querySelector("details").open = true;
-      fillIn(main);
-      drawn = found;
-    }
+    if (drawn !== location.hash) main.replaceChildren();
+    renew(main, made);
+    drawn = location.hash;
     document.title = all.incidents.some((one) => one.status === "open") ? "◆ Driftline" : "Driftline";
   } catch (error) {
     status.textContent = "";
     if (error.message === LOGIN) {
       if (!document.getElementById("token")) main.replaceChildren(login());
     } else main.replaceChildren(el("p", { class: "note" }, error.message || "The service does not answer."));
-    drawn = "";
+    drawn = null;
   }
 };
 
@@ -228,7 +248,7 @@ let last = 0, waiting = null;
 const soon = () => {
   if (waiting === null && !document.hidden) waiting = setTimeout(() => { waiting = null; last = Date.now(); draw(); }, Math.max(0, last + LEAST_MS - Date.now()));
 };
-window.addEventListener("hashchange", () => { drawn = ""; main.focus(); draw(); });
+window.addEventListener("hashchange", () => { main.focus(); draw(); });
 document.addEventListener("keydown", (event) => {
   const find = document.getElementById("find");
   if (event.key === "/" && find && document.activeElement !== find) { event.preventDefault(); find.focus(); }
