@@ -46,7 +46,7 @@ const lasting = (ms) => {
 const ago = (ms) => `${lasting(ms)} ago`;
 const table = (heads, rows) => el("div", { class: "wide" }, el("table", {},
   el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: head.startsWith("#") ? "number" : null }, head.replace("#", ""))))),
-  el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => el("td", { class: heads[i].startsWith("#") ? "number" : null }, cell)))))));
+  el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => el("td", { class: heads[i].startsWith("#") ? "number" : null, "data-head": heads[i].replace("#", "") }, cell)))))));
 
 const incidents = (list) => (list.length ? table(["State", "What happened", "Alerts", "Since"], list.map((one) => [
   state(one.status), el("div", { class: "sentence" }, link(`#/incident/${encodeURIComponent(one.incident)}`, one.sentence)),
@@ -75,6 +75,15 @@ const verdictsOf = (list, all) => el("ul", { class: "plain" }, list.map((one) =>
 const timed = (marks) => marks.map((mark) => ({ at: Date.parse(mark.time), word: mark.word })).slice(-MARKS);
 const before = (mark, since) => { const ms = Date.parse(since) - Date.parse(mark.time); return ms >= 0 ? `${lasting(ms)} before` : `${lasting(-ms)} after`; };
 const near = (mark, one) => { const ms = Date.parse(one.since) - Date.parse(mark.time); return ms < 86400000 && mark.time <= one.changed.time; };
+// What to do about an alert, or an incident, first things first.
+const asking = (marks, since) => {
+  const cause = marks.filter((mark) => mark.time <= since && Date.parse(since) - Date.parse(mark.time) < 86400000).at(-1);
+  return cause ? `Look at what was deployed or changed ${before(cause, since)}: ${cause.text}.` : `Was anything deployed or changed at ${since.replace("T", " ").slice(0, 16)} UTC: the model, a feature's source, who calls it?`;
+};
+const nextOf = (all, one, began, command) => (one.status !== "firing" ? ["Nothing has to be done: it is over. If it comes again, compare with what was changed when it began."] : [
+  asking(one.marks, began), command ? "Run the command below: it shows from the records how it happened." : null,
+  one.acknowledged ? "Somebody is on it already: ask there first." : all.control ? "Say below that you are on it; mute it if it will pass; accept it if this is the normal from now on." : "It is over once values are back, or after a day as they are now.",
+].filter(Boolean));
 const happenings = (marks, since) => el("ul", { class: "plain" }, [...marks].reverse().map((mark) => el("li", {}, since ? [el("strong", {}, `${before(mark, new Date(since).toISOString())} it began`), ": "] : null, mark.text, since ? ", " : ": ", time(mark.time))));
 
 const VIEWS = {
@@ -83,7 +92,8 @@ const VIEWS = {
     const find = el("input", { type: "search", "aria-label": "Find a model", placeholder: "Find a model", value: wanted, id: "find" });
     find.addEventListener("change", () => { location.hash = find.value ? `#/?find=${encodeURIComponent(find.value)}` : "#/"; });
     const open = all.incidents.filter((one) => one.status === "open"), shown = all.models, { found, models } = all.count;
-    return [el("h2", {}, `Open incidents (${open.length})`), incidents(open),
+    const over = all.incidents.length - open.length;
+    return [el("h2", {}, `Open incidents (${open.length})`), open.length ? incidents(open) : el("p", { class: "soft" }, "None: no model has to be looked at now. ", over ? link("#/alerts", `${over} of the last 14 days ${over === 1 ? "is" : "are"} over`) : null),
       el("h2", {}, `Models (${models})`), find,
       shown.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], shown.map((one) => [
         link(name(one.model), one.model), state(one.state), String(one.incidents), String(one.alerts), number(one.per_minute), spark(one.minutes),
@@ -135,7 +145,7 @@ const VIEWS = {
   },
   incident: async (all, id) => {
     const one = await get(`/api/incident?id=${encodeURIComponent(id)}`);
-    const marks = one.marks.filter((mark) => near(mark, one)), cause = marks.filter((mark) => mark.time <= one.since).at(-1);
+    const marks = one.marks.filter((mark) => near(mark, one)), over = one.status !== "open";
     return [el("h2", {}, state(one.status), " ", link(name(one.model), one.model)), el("p", { class: "sentence" }, one.sentence),
       el("dl", {}, ...[["Since", time(one.since)], ["Severity", one.severity], ["Alerts", `${one.alerts.open} of ${one.alerts.count} open`], ["Changed", time(one.changed.time)]]
         .flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
@@ -143,8 +153,8 @@ const VIEWS = {
       el("h3", {}, "What moved, the largest first"), table(["Since", "What moved", "Monitor", "Severity"], one.members.map((member) => [
         time(member.since), link(`#/alert/${encodeURIComponent(member.episode)}`, member.moved), member.monitor, member.severity])),
       one.alerts.count > one.members.length ? el("p", { class: "soft" }, `The first ${one.members.length} of ${one.alerts.count} are shown.`) : null,
-      el("h3", {}, "Next"), el("ol", {}, [
-        cause ? `Look at what was deployed or changed ${before(cause, one.since)}: ${cause.text}.` : `Was anything deployed or changed at ${one.since.replace("T", " ").slice(0, 16)} UTC: the model, a feature's source, who calls it?`,
+      el("h3", {}, "Next"), over ? el("p", {}, "Nothing has to be done: it is over. If it comes again, begin here:") : null, el("ol", {}, [
+        asking(one.marks, one.since),
         one.fleet ? "Other models began with it: look for what they share before looking at the model." : "No other model of its partition began with it.",
         "Open what moved most: its alert has the records to look at, and the command that shows it happen again.",
       ].map((text) => el("li", {}, text))),
@@ -153,23 +163,24 @@ const VIEWS = {
   },
   alert: async (all, id) => {
     const one = await get(`/api/alert?id=${encodeURIComponent(id)}`);
-    const side = (told) => (told ? `mean ${number(told.mean)}, spread ${number(told.std)}, ${number(told.n)} events up to ${told.to}` : "–");
+    const side = (told) => (told ? el("span", {}, `mean ${number(told.mean)}, spread ${number(told.std)}, ${number(told.n)} events up to `, time(told.to)) : "–");
     const evidence = one.evidence || {};
     const known = one.acknowledged;
     const said = [["Known to", known ? `${known.by}, since ${known.time}: ${known.why}` : null], ["Monitor", one.labels.monitor], ["Detector", one.labels.detector || (one.detector || {}).kind], ["Signal", one.labels.signal],
-      ["Began", time((evidence.onset || {}).time)], ["Found", time((one.trigger || {}).time)],
+      ["Began", (evidence.onset || {}).time && time((evidence.onset || {}).time)], ["Found", time((one.trigger || {}).time)],
       ["Before", side(evidence.before)], ["After", side(evidence.after)],
       ["Statistic", one.statistic === null || one.statistic === undefined ? "–" : `${number(one.statistic)}, limit ${number(one.threshold)}`],
       ["Limits from", evidence.tier || "–"], ["Detections", String((one.episode || {}).detections ?? "–")], ["Judged", one.verdicts.length ? verdictsOf(one.verdicts, all) : null]];
-    const command = (one.replay || {}).command;
+    const command = (one.replay || {}).command, began = (evidence.onset || {}).time || (evidence.window || {}).from || (one.trigger || {}).time || one.changed.time;
     const copy = el("button", { type: "button" }, "Copy");
     copy.addEventListener("click", () => navigator.clipboard.writeText(command).then(() => { copy.textContent = "Copied"; }));
     const marks = [["began", (evidence.onset || {}).time], ["found", (one.trigger || {}).time]].filter(([, at]) => at).map(([word, at]) => ({ word, at: Date.parse(at) })), deploys = timed(one.marks);
     return [el("h2", {}, state(one.status), " ", link(name(one.labels.model || ""), one.labels.model || "")), el("p", { class: "sentence" }, one.sentence),
       one.provisional ? el("p", { class: "note" }, "Provisional: the model is still in school, its daily and weekly patterns are not known yet.") : null,
-      el("dl", {}, ...said.filter(([term, told]) => told || !["Known to", "Judged"].includes(term)).flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told || "–")])),
+      el("dl", {}, ...said.filter(([, told]) => told && told !== "–").flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told)])),
       ranges(evidence.before, evidence.after), moved((evidence.window || {}).moved),
       one.lines.length ? [el("h3", {}, "Around the change"), el("div", { class: "charts" }, one.lines.map((line) => chart(line, [...deploys, ...marks])))] : null,
+      el("h3", {}, "Next"), el("ol", {}, nextOf(all, one, began, command).map((text) => el("li", {}, text))),
       command ? [el("h3", {}, "See it happen again"), el("pre", {}, el("code", {}, command)), copy] : null,
       acting(all, one.id, [one.id], one),
       el("details", {}, el("summary", {}, "The record"), el("pre", {}, el("code", {}, JSON.stringify(one, null, 2))))];
