@@ -2,8 +2,8 @@
 `python -m benchmarks.drawing [VIEW]`.
 
 Every 2 s all models say that they live; the page asks, and draws what differs. Wall: from asking to drawn, with the
-server's answer. CPU: what the browser's own clock says its main thread was busy (`TaskDuration`), with style and layout,
-which a busy machine does not stretch as it does the wall.
+server's answer. CPU: how long the browser's main thread had a processor for it (`TaskDuration` in thread ticks), style
+and layout included, which a busy machine does not stretch as it does the wall.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def heartbeat(number: int, minute: int, now_ms: int) -> bytes:
         "tick": {"number": minute, "time_ms": now_ms, "caught_up": True},
         "account": dict.fromkeys(("used", "late", "duplicate", "filtered", "dead_lettered"), minute),
         "odd_fields": [], "events": minute * (100 + number) + minute * minute % 37, "newest_event": rfc3339(now_ms),
-        "series": {"ready": SERIES, "warming": 0}, "tiers": {"calibrated": SERIES}, "school_until": None, "learning": [],
-        "windows": {"evaluated": minute}, "unwatched": [],
+        "series": {"ready": SERIES, "warming": 0}, "tiers": {"calibrated": SERIES}, "school_until": None,
+        "learning": [], "windows": {"evaluated": minute}, "unwatched": [],
     }  # fmt: skip
     return record("heartbeat", now_ms, data)
 
@@ -81,9 +81,10 @@ def window(number: int, signal: int, hour: int) -> bytes:
 
 def incident(number: int) -> bytes:
     data = {
-        "incident": f"i{number}", "status": "open", "model": f"model-{number:03}", "since": rfc3339(BEGIN_MS), "fleet": None,
+        "incident": f"i{number}", "status": "open", "model": f"model-{number:03}", "since": rfc3339(BEGIN_MS),
         "sentence": f"12 alerts began together: mean of features.f{number} went from 100 to 140 (+7 deviations)",
-        "alerts": {"count": 12, "open": 9}, "severity": "warning", "members": [], "changed": {"time": rfc3339(BEGIN_MS)},
+        "alerts": {"count": 12, "open": 9}, "severity": "warning", "members": [], "fleet": None,
+        "changed": {"time": rfc3339(BEGIN_MS)},
     }  # fmt: skip
     return record("incident", BEGIN_MS, data)
 

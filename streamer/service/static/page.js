@@ -2,6 +2,7 @@
 // The page: one view per address behind the #, drawn anew when its data changed. No framework, nothing from elsewhere.
 
 const AGAIN_MS = 30000; // Ages grow though nothing changes.
+const ITEMS = 25; // Of the review queue that are shown at once.
 const LEAST_MS = 2000; // Between two drawings, however much changes.
 const WORDS = {
   critical: "▲ critical", drifting: "◆ drifting", learning: "○ learning", healthy: "● healthy",
@@ -112,10 +113,11 @@ const VIEWS = {
     const { waiting: items, answered } = await get("/api/review"), may = all.acts && all.acts.verdicts;
     const event = (one) => `${one.event.topic}[${one.event.partition}]@${one.event.offset}${one.event.id ? ` (${one.event.id})` : ""}`;
     return [el("h2", {}, `Review (${items.length})`), el("p", { class: "soft" }, `What nobody has answered yet, the newest first.${may ? " An answer counts once it is in the topic of verdicts, and none is taken back." : ""}`),
-      items.length ? table(["Event", "Model", "Why", "Question", "Until", "Answer"], items.map((one) => [
+      items.length ? table(["Event", "Model", "Why", "Question", "Until", "Answer"], items.slice(0, ITEMS).map((one) => [
         event(one), link(name(one.model), one.model),
         one.reasons.join(", ") || ({ control: "drawn by chance", random: "drawn by chance", lowest: "among the least confident" })[one.kind] || one.kind, el("div", {}, one.question, Object.entries(one.values || {}).map(([key, value]) => el("div", { class: "soft" }, `${key} = ${value}`))), time(one.until),
         answering(all, one)])) : el("p", { class: "soft" }, "Nothing waits."),
+      items.length > ITEMS ? el("p", { class: "soft" }, `${items.length - ITEMS} more come up as these are answered.`) : null,
       answered.length ? [el("h2", {}, "Answered"), table(["Event", "Model", "Question", "Answers"], answered.map((one) => [
         event(one), link(name(one.model), one.model), one.question, verdictsOf(one.verdicts, all)]))] : null];
   },
