@@ -24,6 +24,7 @@ from streamer import __version__
 from streamer.config.effective import as_yaml, effective
 from streamer.config.librdkafka_settings import HIDDEN
 from streamer.config.model import Config
+from streamer.offline.colours import COLOURS
 from streamer.port import LogDown, Partition
 from streamer.series.calendar import NEVER, Away
 from streamer.service.acts import Acts, acts_of
@@ -293,6 +294,8 @@ def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable
 def file_of(path: str) -> Served:
     name, kind = FILES[path]
     body = resources.files("streamer.service").joinpath("static", name).read_bytes()
+    if name.endswith(".css"):
+        body = COLOURS.encode() + body
     return Served(200, body, kind, hash_of(body))
 
 
