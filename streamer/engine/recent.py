@@ -1,7 +1,8 @@
 """What came of each model lately: events by 10 s, and versions that were not there before, which is how a deploy looks.
 
 Both are told with the signs of life. Counts are told once and then forgotten here, so that they take no room in the
-snapshot: whoever reads two hours of signs of life knows two hours by 10 s. Time is the clock of each model's events.
+snapshot: whoever reads two hours of signs of life knows two hours by 10 s, if they come at least every five minutes.
+Time is the clock of each model's events.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Recent:
 
     def __init__(self) -> None:
         self.counts: dict[str, dict[int, int]] = {}
+        self.cut: dict[str, None] = {}  # models of which more came than is kept: then nothing is told, lest it misleads
         self.versions: dict[str, dict[str, int]] = {}
         self.deploys: dict[str, list[tuple[str, str, int]]] = {}
 
@@ -47,7 +49,9 @@ class Recent:
         newest[models] = steps  # Clocks never go back: the last is the newest.
         first_step, last_step = int(steps.min()), int(steps.max())
         if last_step - first_step >= STEPS:
-            mine = np.flatnonzero(steps > newest[models] - STEPS)
+            kept = steps > newest[models] - STEPS
+            self.cut |= dict.fromkeys(batch.strings[code] for code in models[~kept].tolist())
+            mine = np.flatnonzero(kept)
             models, steps = models[mine], steps[mine]
             first_step = int(steps.min())
         number, first = dense(models * (last_step - first_step + 1) + steps - first_step)
@@ -59,6 +63,7 @@ class Recent:
             known = self.counts[batch.strings[code]]  # The oldest stands first.
             while (oldest := next(iter(known))) <= newest.item(code) - STEPS:
                 del known[oldest]
+                self.cut[batch.strings[code]] = None
 
     def _meet(self, batch: Batch, events: I64, now: I64) -> None:
         hours = now[events] // HOUR_MS
@@ -93,6 +98,8 @@ class Recent:
         """By model what is told; of those that are known no more nothing is kept."""
         told: dict[str, dict[str, Any]] = {}
         for model, known in self.counts.items():
+            if model in self.cut:
+                continue
             first, last = min(known), max(known)
             counts = [known.get(step, 0) for step in range(first, last + 1)]
             told[model] = {"recent": {"from": rfc3339(first * STEP_MS), "counts": counts}}
@@ -100,18 +107,19 @@ class Recent:
             told.setdefault(model, {})["deploys"] = [
                 {"version": version, "before": before, "time": rfc3339(time_ms)} for version, before, time_ms in deploys
             ]
-        self.counts = {}
+        self.counts, self.cut = {}, {}
         self.forget({model for model in (*self.versions, *self.deploys) if model not in models})
         return {model: facts for model, facts in told.items() if model in models}
 
     def forget(self, models: Collection[str]) -> None:
-        for known in (self.counts, self.versions, self.deploys):
-            for model in models:
-                known.pop(model, None)
+        for model in models:
+            self.counts.pop(model, None), self.cut.pop(model, None)
+            self.versions.pop(model, None), self.deploys.pop(model, None)
 
     def dump(self) -> dict[str, Any]:
         return {
             "counts": [[model, sorted(known.items())] for model, known in sorted(self.counts.items())],
+            "cut": [[model] for model in sorted(self.cut)],
             "versions": [[model, list(known.items())] for model, known in sorted(self.versions.items())],
             "deploys": sorted(self.deploys.items()),
         }
@@ -121,6 +129,7 @@ class Recent:
         if state is None:
             return
         self.counts = {str(model): {int(s): int(n) for s, n in known} for model, known in state["counts"]}
+        self.cut = {str(model): None for [model] in state["cut"]}
         self.versions = {str(model): {str(v): int(hour) for v, hour in known} for model, known in state["versions"]}
         self.deploys = {
             str(model): [(str(version), str(before), int(time_ms)) for version, before, time_ms in told]

@@ -54,7 +54,9 @@ class Past:
             newest(self.versions, place, data["deploys"], PARTS_MAX)
         if before is not None and before["tick"]["number"] == data["tick"]["number"]:
             return
-        if "recent" in data:
+        if "recent" not in data and before is not None and data.get("events", 0) > before.get("events", 0):
+            self.recent.pop(place[0], None)  # More came than is told so fine: what is there would have a hole.
+        elif "recent" in data:
             self._count(place[0], time_ms(data["recent"]["from"], "/from") // STEP_MS, data["recent"]["counts"])
         was, now = (before or {}).get("config"), data.get("config")
         if was and now and was != now:

@@ -263,10 +263,10 @@ def test_what_people_are_asked_is_shown_until_nobody_waits_for_an_answer() -> No
     for value in asked():
         board.take(value)
     assert board.unread == 0
-    open_, all_ = board.waiting_items(LIVED_MS + 5_400_000, {}), len(lived().items())
+    open_, all_ = board.waiting_items(LIVED_MS + 5_400_000), len(lived().items())
     assert 0 < len(open_) < all_
     assert open_[0]["until"] >= open_[-1]["until"], "the newest first"
-    assert board.waiting_items(LIVED_MS + 86_400_000, {}) == []
+    assert board.waiting_items(LIVED_MS + 86_400_000) == []
     [model, *_] = board.overview()["models"]
     assert model["audit"]["test"]["verdicts"] > 0
 

@@ -116,6 +116,7 @@ def test_views_show_what_is_published(server: Server, page: Page, topics: Topics
     assert {one["signal"] for one in json.loads(ask(server, "/api/series?model=m")[1])["lines"]} >= {"traffic"}
     assert ask(server, "/api/alert?id=nothing")[0] == ask(server, "/api/incident")[0] == 404
     assert json.loads(ask(server, "/api/performance?model=m")[1])[0]["error"]["count"] == 360
+    assert set(json.loads(ask(server, "/api/series?model=m")[1])) == {"lines", "away", "hours", "recent", "marks"}
     assert set(VIEWS) == {
         f"/api/{name}" for name in ("overview", "series", "performance", "review", "incident", "alert")
     }
@@ -295,6 +296,36 @@ def test_a_browser_is_told_what_changes(server: Server, page: Page, topics: Topi
     browser.wait_for("Models (1)")
     browser.value("document.dispatchEvent(new KeyboardEvent('keydown', {key: '/'}))")
     assert browser.value("document.activeElement.id") == "find"
+
+
+def deployed() -> bytes:
+    """A sign of life of a model that got another version before its feature shifted."""
+    beat = next(one for one in map(json.loads, reversed(published())) if "heartbeat" in one["type"])
+    beat["data"]["deploys"] = [{"version": "7", "before": "6", "time": "2023-11-14T23:40:00.000Z"}]
+    beat["data"]["recent"] = {"from": "2023-11-14T23:39:00.000Z", "counts": [5, 6, 7, 8, 9, 9, 9]}
+    beat["data"]["tick"]["number"] += 1
+    return json.dumps(beat).encode()
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_browser_shows_what_was_deployed_and_keeps_what_did_not_change(
+    server: Server, page: Page, topics: Topics, browser: Browser
+) -> None:
+    topics.put = [*published()]
+    until(lambda: page.board.version >= len(published()))
+    browser.open(f"http://{server.address}/#/incident/{next(iter(page.board.incidents.open))}")
+    browser.wait_for("Was anything deployed")
+    browser.value("window.kept = document.querySelector('main table a'); kept.focus()")
+    topics.put = [deployed()]
+    browser.wait_for("before it began: version 7 came after 6")
+    assert "Look at what was deployed or changed" in browser.text()
+    assert browser.value("document.activeElement === kept && document.querySelector('main table a') === kept")
+    browser.open(f"http://{server.address}/#/model/m")
+    browser.wait_for("Events by 10 seconds")
+    assert "version 7 came after 6" in browser.text()
+    assert browser.value("[...document.querySelectorAll('svg text')].some((one) => one.textContent === 'version 7')")
+    assert browser.complaints == []
+    browser.picture(PICTURES / "page-deploys.png")
 
 
 @pytest.mark.xdist_group("browser")

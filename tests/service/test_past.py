@@ -32,11 +32,17 @@ def test_events_by_10_s_are_of_all_partitions_and_of_two_hours() -> None:
     past.heartbeat(PLACE, beat(2), beat(3, recent={"from": "2023-11-14T20:00:00Z", "counts": [9]}))
     assert past.recent_of("m") == found, "what is older is left out"
     assert past.recent_of("n") is None
+    past.heartbeat(PLACE, beat(3, events=1), beat(4, events=1))
+    assert past.recent_of("m") == found, "nothing came"
+    past.heartbeat(PLACE, beat(4, events=1), beat(5, events=9000))
+    assert past.recent_of("m") is None, "it would have a hole"
 
 
-def test_heartbeats_of_a_task_make_them() -> None:
-    recent = fed().past.recent_of("m") or {}
-    assert sum(recent["counts"][-30:]) == 300, "an event a second"
+def test_heartbeats_of_a_task_make_them_where_they_come_often_enough() -> None:
+    past = Past()
+    past.heartbeat(PLACE, None, beats(run([("m", at, "") for at in range(25)]))["m"])
+    assert (past.recent_of("m") or {})["counts"] == [10, 10, 5]
+    assert fed().past.recent_of("m") is None, "one in 500 s"
 
 
 def test_versions_are_marks_once_for_all_partitions_and_again_when_they_come_back() -> None:

@@ -210,11 +210,17 @@ const renew = (old, made) => {
   for (const one of made) {
     const fresh = one.nodeType ? (one.dataset && forms.get(one.dataset.form)) || filled(one) : document.createTextNode(one);
     while (fresh.parentNode === old && there !== fresh) { const gone = there; there = there.nextSibling; gone.remove(); }
+    if (there && there.nodeName !== fresh.nodeName) {
+      let later = there.nextSibling;
+      while (later && !later.isEqualNode(fresh)) later = later.nextSibling;
+      while (later && there !== later) { const gone = there; there = there.nextSibling; gone.remove(); }
+    }
     const next = there && there.nextSibling;
     if (!there) old.append(fresh);
     else if (there === fresh || there.isEqualNode(fresh)) { /* as it is */ }
     else if (there.nodeType === 3 && fresh.nodeType === 3) there.data = fresh.data;
-    else if (there.nodeName !== fresh.nodeName || FRESH.includes(there.nodeName) || there.className === "act") there.replaceWith(fresh);
+    else if (there.nodeName !== fresh.nodeName) { old.insertBefore(fresh, there); continue; } // What is left goes at the end.
+    else if (FRESH.includes(there.nodeName) || there.className === "act") there.replaceWith(fresh);
     else {
       for (const { name } of [...there.attributes]) if (!fresh.hasAttribute(name) && name !== "open") there.removeAttribute(name);
       for (const { name, value } of fresh.attributes) if (there.getAttribute(name) !== value) there.setAttribute(name, value);
