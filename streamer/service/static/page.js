@@ -34,7 +34,8 @@ const svg = (name, given = {}, ...inside) => {
   return made;
 };
 const state = (word) => el("span", { class: `state ${word}` }, WORDS[word] || word);
-const number = (value) => (value === null || value === undefined ? "–" : Number(value).toLocaleString("en", { maximumSignificantDigits: 5 }));
+const figures = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 }); // To make one takes longer than to draw a row.
+const number = (value) => (value === null || value === undefined ? "–" : figures.format(value));
 const link = (to, text) => el("a", { href: to }, text);
 const name = (model) => `#/model/${encodeURIComponent(model)}`;
 const time = (text) => (text ? el("time", { datetime: text, title: text }, text.replace("T", " ").replace(/\.\d+Z$/, "Z")) : "–");
@@ -232,7 +233,7 @@ const renew = (old, made) => {
 };
 // With its forms, but for those that are shown already: these stay where they are until their place is looked at.
 const filled = (made) => {
-  if (made.querySelectorAll) made.querySelectorAll("[data-form]").forEach((place) => { if (!forms.get(place.dataset.form).isConnected) place.replaceWith(forms.get(place.dataset.form)); });
+  if (forms.size && made.querySelectorAll) made.querySelectorAll("[data-form]").forEach((place) => { if (!forms.get(place.dataset.form).isConnected) place.replaceWith(forms.get(place.dataset.form)); });
   return made;
 };
 const FRESH = ["BUTTON", "FORM"]; // What they do hangs on what they were made of.
