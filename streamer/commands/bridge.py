@@ -43,9 +43,8 @@ def bridge(kind: str, config_path: Path, page: str | None, listen: str | None) -
     """Tell others of alerts, as `bridges` in the file says: each at least once, in order, until SIGTERM.
 
     A consumer group of its own reads the alerts topic; it needs Read on both and, with silences: both, Write on the
-    control topic. While the receiver is
-    away all waits, and is tried again; what it refuses for good is logged and counted. At its first start it tells what
-    fires, and not what is over.
+    topic of control. While the receiver is away all waits, and is tried again; what it refuses for good is logged and
+    counted. At its first start it tells what fires, and not what is over.
     """
     config = load_or_exit(config_path)
     if kind not in config.bridges.there():

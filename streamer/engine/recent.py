@@ -50,7 +50,8 @@ class Recent:
         first_step, last_step = int(steps.min()), int(steps.max())
         if last_step - first_step >= STEPS:
             kept = steps > newest[models] - STEPS
-            self.cut |= dict.fromkeys(batch.strings[code] for code in models[~kept].tolist())
+            over = np.flatnonzero(np.bincount(models[~kept]))
+            self.cut |= dict.fromkeys(batch.strings[code] for code in over.tolist())
             mine = np.flatnonzero(kept)
             models, steps = models[mine], steps[mine]
             first_step = int(steps.min())

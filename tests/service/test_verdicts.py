@@ -39,7 +39,11 @@ def test_answers_are_read_as_the_config_says_where_they_are(places: str, hashed:
     first, *_ = waiting = board.waiting_items(LIVED_MS - 600_000)
     said = {"model": first["model"], "review_id": first["review_id"], "reviewer": "ada", "verdict": "wrong"}
     key, value, headers = verdict_record(config, said, LIVED_MS)
-    records = [Record(0, LIVED_MS, key, value, tuple(headers)), Record(1, LIVED_MS, None, b"?")]
+    records = [
+        Record(0, LIVED_MS, key, value, tuple(headers)),
+        Record(1, LIVED_MS, None, b"?"),
+        Record(2, LIVED_MS, b"e1", None),
+    ]
     board.heard(read.read(records))
     [answered] = board.answered_items()
     who = name_hash("ada") if hashed else "ada"
