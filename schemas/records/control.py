@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -27,6 +28,7 @@ class ControlFacts(NamedTuple):
     reason: str | None  # why it was refused
     alerts: dict[str, Any]  # what it is about: count, members
     until_ms: int | None = None  # of a mute
+    mutes: Sequence[Mapping[str, Any]] = ()  # that it made, or ended: id, labels, until_ms
     generation: int = 0  # how often the topic was made anew
 
 
@@ -48,6 +50,9 @@ def render_control(facts: ControlFacts) -> tuple[bytes, bytes]:
             "command": facts.command,
             "reason": facts.reason,
             "until": None if facts.until_ms is None else rfc3339(facts.until_ms),
+            "mutes": [
+                {"id": one["id"], "labels": one["labels"], "until": rfc3339(one["until_ms"])} for one in facts.mutes
+            ],
             "alerts": facts.alerts,
             "told": located(*facts.told_at),
             "changed": located(facts.topic, facts.partition, facts.offset, time=rfc3339(facts.time_ms)),

@@ -235,6 +235,11 @@ def accept(command: Command, at: Moment, bench: Bench, notices: list[Notice]) ->
     return Effect(found)
 
 
+def deploy(command: Command, at: Moment, bench: Bench, notices: list[Notice]) -> Effect:
+    """Nothing changes here: its answer is a mark in time, for who looks at what changed then."""
+    return Effect()
+
+
 def learn(command: Command, at: Moment, bench: Bench, notices: list[Notice]) -> Effect:
     """Change what is proposed, or undo the newest change."""
     if bench.learning is None:
@@ -261,6 +266,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "mute": (mute, "muted"),
     "unmute": (unmute, "let be heard again"),
     "accept": (accept, "accepted as the normal"),
+    "deploy": (deploy, "deployed"),
     "learn": (learn, "changed a share"),
 }
 """By type what it does, and in words what was done."""

@@ -41,6 +41,9 @@ def alertmanager(one: Told, now_ms: int, interval_ms: int, page: str | None = No
     starts_ms = min(ms_of(alert["startsAt"]), now_ms, ends_ms)
     there = {"generatorURL": link(page, one)} if page else {}
     texts = {name: str(text) for name, text in alert["annotations"].items()}
+    known = one.record["data"].get("acknowledged")
+    if known:
+        texts["acknowledged"] = f"by {known['by']}: {known['why']}"
     return {
         "labels": {name: str(text) for name, text in alert["labels"].items()},
         "annotations": texts,

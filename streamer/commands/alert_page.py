@@ -11,13 +11,12 @@ from html import escape
 import orjson
 
 from streamer.bridges.story import Share, Story, Stretch, figure
+from streamer.offline.colours import COLOURS
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2530; --soft: #5a6672; --line: #d5dbe1; --paper: #fff; --shade: #f3f5f7;
-  --then: #5a6672; --now: #0b57a4; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e9ee; --soft: #a3b0bc; --line: #35404b; --paper: #14191f;
-  --shade: #1d242c; --then: #a3b0bc; --now: #7fb8f0; } }
+STYLE = (
+    COLOURS
+    + """\
 body { margin: 0 auto; padding: 12px 20px 40px; max-width: 900px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 20px; } h2 { font-size: 16px; margin: 24px 0 6px; }
@@ -26,8 +25,9 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 16px; } dt 
 dd { margin: 0; overflow-wrap: anywhere; }
 pre { background: var(--shade); padding: 10px 12px; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
 svg { display: block; width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 12px; }
-.then { fill: var(--then); stroke: var(--then); } .now { fill: var(--now); stroke: var(--now); }
+.then { fill: var(--soft); stroke: var(--soft); } .now { fill: var(--link); stroke: var(--link); }
 """
+)
 
 
 def page(told: Story) -> str:

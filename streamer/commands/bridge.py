@@ -43,9 +43,9 @@ def page_of(_: click.Context, __: click.Parameter, page: str | None) -> str | No
 def bridge(kind: str, config_path: Path, page: str | None, listen: str | None) -> None:
     """Tell others of alerts, as `bridges` in the file says: each at least once, in order, until SIGTERM.
 
-    A consumer group of its own reads the alerts topic; it needs Read on both and nothing else. While the receiver is
-    away all waits, and is tried again; what it refuses for good is logged and counted. At its first start it tells what
-    fires, and not what is over.
+    A consumer group of its own reads the alerts topic; it needs Read on both and, with silences: both, Write on the
+    topic of control. While the receiver is away all waits, and is tried again; what it refuses for good is logged and
+    counted. At its first start it tells what fires, and not what is over.
     """
     config = load_or_exit(config_path)
     if kind not in config.bridges.there():
@@ -89,6 +89,24 @@ def run_bridge(config: cfg.Config, kind: str, stopper: Stopper, page: str | None
     return stopper.leave(stopper.code)
 
 
+def silencing_of(config: cfg.Config, client: Any, world: Any, figures: Any) -> Any:
+    """What takes mutes to Alertmanager; None where that is not wanted, or it is another receiver."""
+    from streamer.kafka.one_record import send
+    from streamer.service.silencing import Silencing
+
+    there, control = config.bridges.alertmanager, config.control
+    if there is None or there.silences == "off":
+        return None
+    command = None
+    if there.silences == "both" and control is not None:
+        command = functools.partial(_command, send, config, control.topic)
+    return Silencing(there, client.ask, command, world.say, world.clock, world.wall_ms, figures)
+
+
+def _command(send: Any, config: cfg.Config, topic: str, record: tuple[bytes, bytes]) -> None:
+    send(config, topic, *record)
+
+
 def deliver(
     config: cfg.Config, kind: str, stopper: Stopper, page: str | None, health: Any, figures: Any, say: Any
 ) -> None:
@@ -104,15 +122,17 @@ def deliver(
     client = Client(settings.timeout_ms / 1000, settings.ca)
     group = group_of(settings, kind, config.kafka.group)
     reader = GroupReader(config, group, topics_of(settings, config.topics.published()), get_logger("librdkafka"))
+    world = World(say)
     delivering = Delivering(
         kind,
         settings,
         page,
         reader,
         lambda one: client.post(one.url, one.body, one.headers),
-        World(say),
+        world,
         health,
         figures,
+        silencing_of(config, client, world, figures) if kind == "alertmanager" else None,
     )
     while not stopper.asked.is_set():
         delivering.step()

@@ -35,6 +35,10 @@ driftline alerts accept 26e7b515b121c3de-inferences-0-6035 -c driftline.yaml --b
 driftline alerts unack 26e7b515b121c3de-inferences-0-6035-1 -c driftline.yaml --by ada --why "handed over"
 driftline alerts unmute -c driftline.yaml --model fraud --monitor amount-mean --by ada --why "deploy is over"
 """
+DEPLOY_EPILOG = """\b
+driftline alerts deploy -c driftline.yaml --model fraud --by ci --why "version 7"
+driftline alerts deploy -c driftline.yaml --model fraud --by ada --why "currency table" --timeout 0
+"""
 VERDICT_EPILOG = """\b
 driftline alerts verdict 26e7b515b121c3de-inferences-0-6035-1 useful -c driftline.yaml --by ada
 driftline alerts verdict 26e7b515b121c3de-inferences-0-6035 not_useful -c driftline.yaml --by ada --reason expected
@@ -171,6 +175,18 @@ def _with_end(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+@alerts.command("deploy", epilog=DEPLOY_EPILOG)
+@click.option("--model", required=True, help="What was deployed, or whose data or callers changed.")
+@common_options
+def deploy(model: str, config_path: Path, by: str, why: str, command_id: str | None, timeout_s: float) -> None:
+    """Say that something was deployed: charts and incidents of the model are marked with it. New versions in its events
+    are marked by themselves.
+    """
+    config, id = with_control(config_path), command_id or uuid.uuid4().hex
+    with said_in_words():
+        say(config, id, command_record(id, "deploy", model, by, why, time.time()), timeout_s)
 
 
 _add("ack", "Say that somebody knows of an alert: it is told on with who and why, until it is over or gets worse.")

@@ -70,6 +70,11 @@ class Alertmanager(Bridge):
 
     url: Url = Field(description="Its address, as in http://alertmanager:9093.")
     authorization: Header | None = Field(None, description=AUTHORIZATION)
+    silences: Literal["off", "told", "both"] = Field(
+        "told",
+        description="told: a mute (driftline alerts mute, the page) is a silence there until it ends. both: a silence"
+        " there of one model and one monitor is a mute here, too, written to the topic of control.",
+    )
     interval_ms: Duration = Field(
         "1m",
         alias="interval",

@@ -98,6 +98,12 @@ def who_learns_hears_verdicts_and_commands(raw: Any) -> Iterator[Complaint]:
                 yield Complaint(("false_alarms", "learn"), "bad-value", message)
 
 
+def a_silence_becomes_a_command(raw: Any) -> Iterator[Complaint]:
+    if at(raw, "bridges", "alertmanager", "silences") == "both" and not isinstance(at(raw, "control"), dict):
+        message = "a silence becomes a mute by a command: say control: {topic: NAME}, or silences: told."
+        yield Complaint(("bridges", "alertmanager", "silences"), "bad-value", message)
+
+
 SIDE_RULES: tuple[Rule, ...] = (
     a_topic_of_its_own_is_another_one,
     who_meets_is_in_one_order,
@@ -106,4 +112,5 @@ SIDE_RULES: tuple[Rule, ...] = (
     its_name_is_no_model,
     who_is_asked_can_answer,
     who_learns_hears_verdicts_and_commands,
+    a_silence_becomes_a_command,
 )

@@ -181,6 +181,10 @@ class Control:
                 "members": [member_of(one, records, self.holds) for one in effect.alerts[:SHOWN_MAX]],
             },
             until_ms=max((one.until_ms for one in effect.mutes), default=None),
+            mutes=[
+                {"id": one.id, "labels": {"model": one.model, **one.labels}, "until_ms": one.until_ms}
+                for one in effect.mutes
+            ],
             **self._where(at),
         )
         return Out("control", *render_control(facts), HEADERS)
@@ -303,6 +307,8 @@ def sentence_of(command: Command, effect: Effect, reason: str | None) -> str:
         return f"{who} could not {command.type or 'do that'}: {REFUSALS[reason]}."
     if effect.lessons:
         return f"{sentence_of_lesson(effect.lessons[0], command.by)[:-1]}; {command.why}."
+    if command.type == "deploy":
+        return f"{who} deployed {command.why}."
     count = len(effect.alerts)
     named = f" ({', '.join(monitors_of(effect.alerts))})" if count else ""
     what = f"{count} alert{'' if count == 1 else 's'}{named}"

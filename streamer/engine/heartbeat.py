@@ -30,7 +30,8 @@ class Watched(NamedTuple):
     muted: Mapping[str, int]  # events by model that the calendar has out of the ordinary
     generation: int = 0  # how often the topic was made anew
     standing: Mapping[str, Mapping[str, int]] | None = None  # by model what commands have done; None without any
-    hours: Mapping[str, Mapping[str, Any]] | None = None  # by model events by hour, at the first tick of one
+    past: Mapping[str, Mapping[str, Any]] | None = None  # by model what is told of the past, see `Rings.tick`
+    config: str = ""  # hash of the config that is at work
 
 
 def heartbeats(group: str, partition: Partition, position: int, number: int, tick: Tick, watched: Watched) -> list[Out]:
@@ -65,8 +66,10 @@ def details(watched: Watched) -> dict[str, dict[str, Any]]:
     }
     for model, counts in (watched.standing or {}).items():
         found[model]["control"] = counts
-    for model, hours in (watched.hours or {}).items():
-        found[model]["hours"] = hours
+    for model, past in (watched.past or {}).items():
+        found[model] |= past
+    for facts in found.values() if watched.config else ():
+        facts["config"] = watched.config
     for table in watched.tables:
         if table.signal.spec.referenced:
             reference = table.reference

@@ -1,7 +1,7 @@
 """Events of each model by hour, of the last 14 days: what the page shows of them after a restart, too.
 
 Hours are those of ticks, so it is when events were looked at, not when they say they were. Once an hour signs of life
-carry all of it, so that whoever reads the last two hours of them knows the 14 days.
+carry all of it, so that whoever reads the last two hours of them knows the 14 days. `recent.py` has the newest of it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.records.alert import rfc3339
+from streamer.engine.recent import Recent, recent_joined, recent_without
 
 HOURS, HOUR_MS = 14 * 24, 3_600_000
 MOST = np.iinfo(np.int32).max
@@ -32,8 +33,16 @@ class Rings:
         self.names: list[str] = []
         self.events: NDArray[np.int64] = np.zeros(0, np.int64)
         self.counts: I32 = np.zeros((0, HOURS), np.int32)
+        self.recent = Recent()
 
     def tick(self, models: Models, time_ms: int) -> dict[str, dict[str, Any]]:
+        """By model what its sign of life has of the past: `hours`, `recent`, `deploys`, as there is something new."""
+        told = self.recent.tick({name for name, _, _ in models})
+        for name, hours in self._turn(models, time_ms).items():
+            told.setdefault(name, {})["hours"] = hours
+        return told
+
+    def _turn(self, models: Models, time_ms: int) -> dict[str, dict[str, Any]]:
         """Count what came since the last tick. By model all hours that are over, where another one has begun."""
         hour = time_ms // HOUR_MS
         if hour < self.hour - HOURS:  # It was the newest that was wrong.
@@ -62,7 +71,8 @@ class Rings:
         self.names, self.counts, self.events = names, counts, events
 
     def dump(self) -> dict[str, Any]:
-        return {"hour": self.hour, "names": self.names, "events": self.events.copy(), "counts": self.counts.copy()}
+        counts = {"names": self.names, "events": self.events.copy(), "counts": self.counts.copy()}
+        return {"hour": self.hour, **counts, "recent": self.recent.dump()}
 
     def load(self, state: Mapping[str, Any] | None, models: Models) -> None:
         """ValueError for what cannot be. Without a state, as of older snapshots, they begin with what comes next."""
@@ -70,6 +80,7 @@ class Rings:
             self._meet([name for name, _, _ in models])
             self.events = np.array([count for _, _, count in models], np.int64)
             return
+        self.recent.load(state.get("recent"))
         self.hour, self.names = int(state["hour"]), [str(name) for name in state["names"]]
         self.events, self.counts = np.array(state["events"], np.int64), np.array(state["counts"], np.int32)
         if self.counts.shape != (len(self.names), HOURS) or self.events.shape != (len(self.names),):
@@ -90,7 +101,8 @@ def rings_without(state: Mapping[str, Any], models: Collection[str]) -> dict[str
     """A state that knows nothing of these models."""
     left = [row for row, name in enumerate(state["names"]) if name not in models]
     names = [state["names"][row] for row in left]
-    return {**state, "names": names, "events": state["events"][left], "counts": state["counts"][left]}
+    recent = recent_without(state.get("recent") or Recent().dump(), models)
+    return {**state, "names": names, "events": state["events"][left], "counts": state["counts"][left], "recent": recent}
 
 
 def rings_joined(state: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,4 +115,5 @@ def rings_joined(state: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str
         "names": [*state["names"], *other["names"]],
         "events": events,
         "counts": np.concatenate(both),
+        "recent": recent_joined(*(one.get("recent") or Recent().dump() for one in (state, other))),
     }

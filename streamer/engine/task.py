@@ -144,6 +144,7 @@ class Task:
         sent_ms, (batch, used, now, unused) = batch.times_ms, self.admission.admit(batch, refused, self.tick_ms)
         if self.control is not None:
             used = self.control.part(batch, used)
+        self.rings.recent.take(batch, used, now)
         seen, findings = Seen(batch, used, now, sent_ms), list[Finding]()
         unfamiliar = np.full(len(used), np.nan)
         for other in self.beside.values():
@@ -245,8 +246,8 @@ class Task:
         for other in self.beside.values():
             self.box.put(other.tick(self.position, tick.time_ms))
         counts = self.book.counts(), self.muted.events, self.generation, standing
-        hours = self.rings.tick(models, tick.time_ms)
-        watched = Watched(self.admission, self.tables.values(), self.by_order, *counts, hours)
+        past = self.rings.tick(models, tick.time_ms)
+        watched = Watched(self.admission, self.tables.values(), self.by_order, *counts, past, self.config.config_hash)
         self.box.put(heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched))
 
     def _publish(self, notices: Sequence[Notice]) -> None:

@@ -113,6 +113,9 @@ def bridge_rights(config: Config) -> Iterator[Right]:
             yield Right("topic", name, "Read", "alerts are read", verb=f"bridge {kind}")
         group = group_of(one, kind, config.kafka.group)
         yield Right("group", group, "Read", "offsets are committed", verb=f"bridge {kind}")
+    there, control = config.bridges.alertmanager, config.control
+    if there is not None and there.silences == "both" and control is not None:
+        yield Right("topic", control.topic, "Write", "silences are mutes", verb="bridge alertmanager")
 
 
 REFUSALS: dict[int, Resource] = {

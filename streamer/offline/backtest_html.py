@@ -22,6 +22,7 @@ from streamer.offline.backtest_told import (
     summary,
     week_rows,
 )
+from streamer.offline.colours import COLOURS
 from streamer.offline.episodes import Episode
 from streamer.offline.times import minute
 from streamer.offline.weekly import WEEK_MS, by_week, week_of
@@ -34,11 +35,9 @@ NAME, WIDE, LANE, BAR = 190, 1000, 30, 9
 """Pixels: of the names, of all, of a model's line, and of a bar in it."""
 LEAST = 3
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2530; --soft: #5a6672; --line: #d5dbe1; --paper: #fff; --shade: #f3f5f7;
-  --new: #0b57a4; --old: #b07a2a; --known: #d9e7d4; --bad: #a3171f; --good: #1d6b35; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e9ee; --soft: #a3b0bc; --line: #35404b; --paper: #14191f;
-  --shade: #1d242c; --new: #7fb8f0; --old: #e0b060; --known: #28402a; --bad: #ff8f8f; --good: #7fd398; } }
+STYLE = (
+    COLOURS
+    + """\
 body { margin: 0 auto; padding: 16px 24px 48px; max-width: 1240px; background: var(--paper); color: var(--ink);
   font: 15px/1.45 system-ui, sans-serif; }
 h1 { font-size: 21px; margin: 4px 0; } h2 { font-size: 17px; margin: 30px 0 8px; }
@@ -48,12 +47,13 @@ table { border-collapse: collapse; } th, td { text-align: left; padding: 4px 18p
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.short { white-space: nowrap; } tr:hover td { background: var(--shade); }
 .gained, .no { color: var(--bad); font-weight: 600; } .lost { color: var(--old); font-weight: 600; }
-.moved { color: var(--new); font-weight: 600; } .yes { color: var(--good); font-weight: 600; }
+.moved { color: var(--link); font-weight: 600; } .yes { color: var(--good); font-weight: 600; }
 svg { display: block; width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 12px; }
-.new { fill: var(--new); } .old { fill: var(--old); } .known { fill: var(--known); } .grid { stroke: var(--line); }
-.key { display: inline-block; width: 14px; height: 10px; margin: 0 5px 0 14px; } span.new { background: var(--new); }
+.new { fill: var(--link); } .old { fill: var(--old); } .known { fill: var(--known); } .grid { stroke: var(--line); }
+.key { display: inline-block; width: 14px; height: 10px; margin: 0 5px 0 14px; } span.new { background: var(--link); }
 span.old { background: var(--old); } span.known { background: var(--known); outline: 1px solid var(--soft); }
 """
+)
 HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">

@@ -5,7 +5,6 @@ is told by the service on the alerts topic, and by nobody before.
 from __future__ import annotations
 
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +21,6 @@ from streamer.signals.verdicts import ALERT, ITEM, NOT_USEFUL, REASONS, plain
 COMMANDS = ("ack", "unack", "mute", "unmute", "accept")
 TEXT_MAX = 500
 """Characters of who and why."""
-ANSWERED_MAX = 1_000
-"""Items whose answers are remembered, the newest."""
 WAIT_S = 5.0
 
 Record = tuple[str, tuple[Any, ...]]
@@ -35,11 +32,8 @@ class Refused(ValueError):
 
 
 class Acts:
-    """`answered`: by item who has answered it here, as `open_items` wants it."""
-
     def __init__(self, current: Callable[[], Config], write: Writes, new_id: Callable[[], str]) -> None:
         self._current, self._write, self._new_id = current, write, new_id
-        self.answered: OrderedDict[str, set[str]] = OrderedDict()
 
     def kinds(self) -> dict[str, Any]:
         """What there are buttons for, and why an alert may have been of no use, in words."""
@@ -61,10 +55,6 @@ class Acts:
             return told(400, error=str(error))
         except LogDown as down:
             return told(503, error=str(down))
-        if "item" in said:
-            self.answered.setdefault(said["item"], set()).add(said["by"])
-            while len(self.answered) > ANSWERED_MAX:
-                self.answered.popitem(last=False)
         return told(202, id=said.get("id"), where=f"{topic}[{partition}]@{offset}")
 
     def _record(self, said: dict[str, str], board: Board, now_ms: int) -> Record:

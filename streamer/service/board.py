@@ -7,19 +7,17 @@ Kafka or a clock, and all of it is bounded: what is beyond a bound is counted as
 
 from __future__ import annotations
 
-from array import array
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from schemas.events.convert import time_ms
-from streamer.engine.rings import HOUR_MS, HOURS
+from detectors.agreement import REVIEWERS_MAX
 from streamer.review.open_items import open_items
+from streamer.service.past import MODELS_MAX, PARTS_MAX, Past, newest
+from streamer.service.verdicts import Said
 
-MODELS_MAX, PARTS_MAX = 2_000, 20_000
-"""Models, and places (model and partition) that heartbeats come from; each has 1.3 KiB of hours."""
 OPEN_MAX, DONE_MAX = 5_000, 300
 """Alerts, or incidents, that are open, and of those that are over the newest."""
 LINES_MAX, POINTS, POINTS_LEAST, POINTS_MAX = 20_000, 120, 24, 480_000
@@ -28,24 +26,16 @@ HISTOGRAMS_MAX = 5_000
 """Series of which the newest histogram is kept: of 64 bins at most, so 8 KiB each, and mostly 1."""
 TOLD_MAX, TOLD = 2_000, 48
 """Groups of inferences of which it is told how good the predictions were, and windows of each."""
-ITEMS_MAX, SAID_MAX = 1_000, 200
-"""Items that people are asked to look at, and of what became of commands and lessons the newest."""
+ITEMS_MAX, SAID_MAX, VERDICTS_MAX = 1_000, 200, 5_000
+"""Items that people are asked to look at; of what became of commands and lessons the newest; items and alerts with
+verdicts, of REVIEWERS_MAX reviewers each.
+"""
 RATES = 60
 """Minutes of which the rate of a model is kept."""
 NEAR = 4
 """Charts beside an alert."""
 SHOWN = 50
 """Of what a model has that is not watched."""
-
-
-def newest(table: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> bool:
-    """Put it in as the newest; whether another one had to go."""
-    table[key] = value
-    table.move_to_end(key)
-    if len(table) <= most:
-        return False
-    table.popitem(last=False)
-    return True
 
 
 class Records:
@@ -75,9 +65,10 @@ class Board:
         # By model, topic and partition the newest heartbeat, and events a minute between the last two of them.
         self.parts: OrderedDict[tuple[str, str, int], tuple[dict[str, Any], float | None]] = OrderedDict()
         self.minutes: OrderedDict[str, OrderedDict[int, int]] = OrderedDict()  # events, by model and minute of the tick
-        self.hours: OrderedDict[tuple[str, str, int], tuple[int, array[int]]] = OrderedDict()  # in which the last ended
         self.places: dict[tuple[str, int], dict[str, Any]] = {}  # the newest heartbeat of each partition
         self.alerts, self.incidents = Records(), Records()
+        self.past = Past()
+        self.verdicts: OrderedDict[str, dict[str, Said]] = OrderedDict()  # by item or alert the last of each reviewer
         self.lines: OrderedDict[tuple[str, ...], deque[tuple[Any, ...]]] = OrderedDict()
         self.histograms: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self.performance: OrderedDict[tuple[str, str], OrderedDict[str, dict[str, Any]]] = OrderedDict()
@@ -121,9 +112,7 @@ class Board:
         if before is not None:
             rate = self.rate(model, before, data, rate)
         newest(self.parts, (model, *place), (data, rate), PARTS_MAX)
-        if "hours" in data:
-            told = time_ms(data["hours"]["to"], "/to") // HOUR_MS, array("I", data["hours"]["counts"])
-            newest(self.hours, (model, *place), told, PARTS_MAX)
+        self.past.heartbeat((model, *place), before, data)
 
     def rate(
         self, model: str, before: Mapping[str, Any], after: Mapping[str, Any], known: float | None
@@ -170,6 +159,19 @@ class Board:
     def item(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
         newest(self.items, data["review_id"], {**data, "asked": record["time"]}, ITEMS_MAX)
 
+    def heard(self, said: Iterable[Said]) -> None:
+        """What people said of items and alerts, in the order of the log."""
+        for one in said:
+            known = self.verdicts.get(one.about, {})
+            if one.by in known or len(known) < REVIEWERS_MAX:
+                newest(self.verdicts, one.about, {**known, one.by: one}, VERDICTS_MAX)
+                self.version += 1
+
+    def verdicts_on(self, about: str) -> list[dict[str, str]]:
+        """Of each reviewer the last, the oldest first; about an alert by any id of it."""
+        found = [own for id, own in self.verdicts.items() if id == about or id.startswith(f"{about}-")]
+        return in_order(one for own in found for one in own.values())
+
     def audit(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
         newest(self.audits, data["labels"]["model"], data, MODELS_MAX)
 
@@ -179,6 +181,7 @@ class Board:
     def people(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
         """What became of a command, or of what people said of alerts."""
         told = {name: data[name] for name in ("status", "model", "sentence")}
+        self.past.command(data)
         self.said.appendleft({**told, "time": record["time"], "id": data.get("command", {}).get("id")})
 
     # What is shown
@@ -260,18 +263,10 @@ class Board:
             if key[0] == model
         ]
 
-    def hours_of(self, model: str) -> dict[str, Any] | None:
-        """Events by hour of all its partitions, and when the last hour was over, in ms."""
-        own = [told for (name, _, _), told in self.hours.items() if name == model and len(told[1])]
-        if not own:
-            return None
-        last, first = max(hour for hour, _ in own), min(hour - len(counts) for hour, counts in own)
-        total = [0] * (last - max(first, last - HOURS))
-        for hour, counts in own:
-            for back, count in enumerate(reversed(counts), last - hour):
-                if back < len(total):
-                    total[-1 - back] += count
-        return {"to_ms": last * HOUR_MS, "counts": total}
+    def incident_with_marks(self, identity: str) -> dict[str, Any] | None:
+        """An incident, with what was deployed in its model."""
+        incident = self.incidents.find(identity)
+        return None if incident is None else {**incident, "marks": self.past.marks_of(incident["model"])}
 
     def alert_with_lines(self, identity: str) -> dict[str, Any] | None:
         """An alert, with windows of what it is about: of its own monitor first, then of others on the same values."""
@@ -281,11 +276,22 @@ class Board:
         labels = alert["labels"]
         model, own, about = labels.get("model", ""), labels.get("monitor"), (labels.get("signal"), group_of(labels))
         lines = [line for line in self.series_of(model) if (line["signal"], line["group"]) == about]
-        return {**alert, "lines": sorted(lines, key=lambda line: line["monitor"] != own)[:NEAR]}
+        lines = sorted(lines, key=lambda line: line["monitor"] != own)[:NEAR]
+        beside = {"marks": self.past.marks_of(model), "verdicts": self.verdicts_on(identity)}
+        return {**alert, "lines": lines, **beside}
 
-    def waiting_items(self, now_ms: int, answered: Mapping[str, set[str]]) -> list[dict[str, Any]]:
-        """What people are asked to look at and a verdict is still waited for. No other answers are known."""
-        return open_items(self.items.values(), answered, now_ms)
+    def waiting_items(self, now_ms: int) -> list[dict[str, Any]]:
+        """What people are asked to look at and nobody has answered yet."""
+        return open_items(self.items.values(), {id: {*said} for id, said in self.verdicts.items()}, now_ms)
+
+    def answered_items(self) -> list[dict[str, Any]]:
+        """Those that somebody has answered, the last of them first, with what was said."""
+        found = [
+            {**self.items[id], "verdicts": in_order(self.verdicts[id].values())}
+            for id in reversed(self.verdicts)
+            if id in self.items
+        ]
+        return found[:SHOWN]
 
     def performance_of(self, model: str) -> list[dict[str, Any]]:
         """Windows of a model whose labels came, the newest first."""
@@ -310,6 +316,10 @@ def group_of(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={text}" for name, text in labels.items() if name not in ABOUT and text)
 
 
+STATES = ("critical", "drifting", "learning", "healthy")
+"""The gravest first."""
+
+
 def state_of(severities: Iterable[str | None], incidents: int, parts: list[dict[str, Any]]) -> str:
     """A model in a word: the gravest that holds."""
     found = set(severities)
@@ -320,6 +330,10 @@ def state_of(severities: Iterable[str | None], incidents: int, parts: list[dict[
     if any(data.get("school_until") for data in parts):
         return "learning"
     return "healthy"
+
+
+def in_order(said: Iterable[Said]) -> list[dict[str, str]]:
+    return [one._asdict() for one in sorted(said, key=lambda one: one.time)]
 
 
 def newest_first(records: Records) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 An offset is committed once the receiver took what is before it, or refused it for good. While it takes nothing all
 waits, and the group is served meanwhile: nothing is lost, and nothing overtakes. Alertmanager is told again and again
-of what fires, by the wall clock; that waits for whatever is new.
+of what fires, by the wall clock; that waits for whatever is new. So do silences, see `silencing.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from streamer.port import Partition
 from streamer.service.bridge_metrics import BRIDGE_CATALOGUE, BridgeGauge
 from streamer.service.health import Health
 from streamer.service.metrics import Metrics
+from streamer.service.silencing import Silencing
 
 POLL, QUEUE_MAX = 200, 1000
 """Records taken at a time, and that may wait for the receiver before no more are read."""
@@ -99,7 +100,9 @@ class Delivering:
         world: World,
         health: Health,
         figures: Metrics,
+        silencing: Silencing | None = None,
     ) -> None:
+        self.silencing = silencing
         self.kind, self.settings, self.page, self.reader, self.post = kind, settings, page, reader, post
         self.world, self.health, self.figures = world, health, figures
         self.ledgers: dict[Partition, Ledger] = {}
@@ -127,6 +130,8 @@ class Delivering:
             self._deliver(self.queue[0])
         if self._may_send() and isinstance(self.settings, Alertmanager):
             self._tell_again(self.settings, end_s)  # In what is left of the time, so while news waits not at all.
+        if self.silencing is not None and self._may_send() and all(one.caught_up for one in self.ledgers.values()):
+            self.silencing.step()
         self.reader.hold(len(self.queue) >= QUEUE_MAX)
         self._report()
 
@@ -145,6 +150,8 @@ class Delivering:
 
     def _let_go(self, partition: Partition) -> None:
         self.ledgers.pop(partition, None)
+        if self.silencing is not None:
+            self.silencing.let_go(partition)
         self._read.pop(partition, None)
         self._waiting.pop(partition, None)
         self.queue = deque(one for one in self.queue if one.partition != partition)
@@ -156,6 +163,8 @@ class Delivering:
         before = ledger.unread, ledger.repeated, ledger.hidden
         time_ms = record.time_ms if record.time_ms >= 0 else self.world.wall_ms()
         news = ledger.take(record.offset, time_ms, record.value)
+        if self.silencing is not None:
+            self.silencing.take(partition, record.value, time_ms)
         self.figures.inc("bridge_records_total", ledger.unread - before[0], result="unread")
         self.figures.inc("bridge_records_total", ledger.repeated - before[1], result="repeated")
         self.figures.inc("bridge_hidden_total", ledger.hidden - before[2])

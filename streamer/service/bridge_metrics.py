@@ -7,9 +7,14 @@ from typing import Literal
 from streamer.service.catalogue import Spec
 
 RESULTS = ("delivered", "refused", "unwanted", "repeated", "unread")
+SILENCES = ("made", "ended", "taken", "not_taken", "failed")
 OUTCOMES = ("delivered", "refused", "later")
 BridgeCounter = Literal[
-    "bridge_records_total", "bridge_attempts_total", "bridge_hidden_total", "bridge_forgotten_total"
+    "bridge_records_total",
+    "bridge_attempts_total",
+    "bridge_silences_total",
+    "bridge_hidden_total",
+    "bridge_forgotten_total",
 ]
 BridgeGauge = Literal[
     "bridge_waiting_records",
@@ -29,6 +34,12 @@ BRIDGE_CATALOGUE: dict[BridgeCounter | BridgeGauge, Spec] = {
         "counter",
         "Requests by what became of them; later: no answer, or one after which it is tried again.",
         {"outcome": OUTCOMES},
+    ),
+    "bridge_silences_total": Spec(
+        "counter",
+        "Silences of Alertmanager: made for a mute, ended with it, taken as a mute, such as cannot be one, or failed "
+        "and tried again.",
+        {"result": SILENCES},
     ),
     "bridge_waiting_records": Spec("gauge", "Records that are read and not delivered yet."),
     "bridge_receiver_up": Spec("gauge", "Whether the receiver took, or refused, what it was last sent."),

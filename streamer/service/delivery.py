@@ -42,10 +42,16 @@ class Client:
         """The same, and what was got, if it was."""
         return self._ask(url, None, headers, GET_MAX)
 
-    def _ask(self, url: str, body: bytes | None, headers: dict[str, str], most: int) -> tuple[Answer, bytes]:
+    def ask(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> tuple[Answer, bytes]:
+        """The same by any method."""
+        return self._ask(url, body, headers, GET_MAX, method)
+
+    def _ask(
+        self, url: str, body: bytes | None, headers: dict[str, str], most: int, method: str | None = None
+    ) -> tuple[Answer, bytes]:
         end_s = time.monotonic() + self._timeout_s
         try:
-            request = urllib.request.Request(url, body)
+            request = urllib.request.Request(url, body, method=method)
             for name, value in {"User-Agent": f"driftline/{__version__}", **headers}.items():
                 request.add_unredirected_header(name, value)
             with self._opener.open(request, timeout=self._timeout_s) as response:

@@ -24,12 +24,14 @@ from streamer import __version__
 from streamer.config.effective import as_yaml, effective
 from streamer.config.librdkafka_settings import HIDDEN
 from streamer.config.model import Config
+from streamer.offline.colours import COLOURS
 from streamer.port import LogDown, Partition
 from streamer.series.calendar import NEVER, Away
 from streamer.service.acts import Acts, acts_of
-from streamer.service.board import Board
+from streamer.service.board import STATES, Board
 from streamer.service.gate import Gate
 from streamer.service.health import Health
+from streamer.service.verdicts import Verdicts, verdicts_of
 
 FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
@@ -45,12 +47,15 @@ PAST = {
     "incidents": (14 * 86_400_000, 20_000),
     "windows": (86_400_000, 50_000),
     "review": (14 * 86_400_000, 5_000),
+    "verdicts": (14 * 86_400_000, 5_000),
 }
 """How many ms back a topic of each role is read at the start, and how many records at most: to read one takes 20 us of
 the interpreter, which the service then lacks.
 """
 ROW = ("model", "state", "incidents", "alerts", "per_minute", "minutes", "newest_event", "series")
-"""What a list of models has of each; 500 of them are told anew at every change."""
+"""What a list of models has of each."""
+ROWS = 60
+"""Of models that are listed at once, the worst first: more take longer to draw than to find."""
 AGAIN_S, FRESH_S = 10.0, 1.0
 """Until topics that could not be read are tried again; and for how long an answer serves all who ask the same."""
 JSON = "application/json"
@@ -87,7 +92,9 @@ class Page:
         clock: Callable[[], float] = time.time,
         acts: Acts | None = None,
         away: Callable[[], Away] = lambda: NEVER,
+        verdicts: Callable[[], Verdicts | None] = lambda: None,
     ) -> None:
+        self._verdicts = verdicts
         self._tail, self._shown, self._clock = tail, shown, clock
         self.gate, self.acts, self._away = gate, acts, away
         self._begin()
@@ -131,7 +138,7 @@ class Page:
         return known
 
     def _view(self, path: str, query: str) -> Served:
-        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        asked = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
         with self._lock:
             found = VIEWS[path](self, asked)
         if found is None:
@@ -144,11 +151,12 @@ class Page:
     def overview(self, asked: dict[str, str]) -> dict[str, Any]:
         """What all views have in common, and what the one that is asked for needs beyond that: `model`, or `view`."""
         whole, model, view = self.board.overview(), asked.get("model"), asked.get("view")
-        rows = [one if one["model"] == model else {name: one[name] for name in ROW} for one in whole["models"]]
+        rows, found = listed(whole["models"], asked)
         alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
         shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
         here = {"now_ms": int(1000 * self._clock()), "waits": self._waits}
-        return {**whole, "models": rows, "alerts": alerts, **here, **shown}
+        count = {"models": len(whole["models"]), "found": found}
+        return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **shown}
 
     def series(self, asked: dict[str, str]) -> dict[str, Any]:
         """What its detectors saw, and when in that time the calendar had it out of the ordinary, in ms."""
@@ -156,20 +164,23 @@ class Page:
         lines = self.board.series_of(model)
         ends = [point[0] for line in lines for point in (line["points"][0], line["points"][-1])]
         away = self._away().spans(model, ms_of(min(ends)), ms_of(max(ends))) if ends else []
-        return {"lines": lines, "away": away, "hours": self.board.hours_of(model)}
+        beside = {"recent": self.board.past.recent_of(model), "marks": self.board.past.marks_of(model)}
+        return {"lines": lines, "away": away, "hours": self.board.past.hours_of(model), **beside}
 
     def performance(self, asked: dict[str, str]) -> list[dict[str, Any]]:
         return self.board.performance_of(asked.get("model", ""))
 
-    def review(self, asked: dict[str, str]) -> list[dict[str, Any]]:
-        answered = {} if self.acts is None else self.acts.answered
-        return self.board.waiting_items(int(1000 * self._clock()), answered)
+    def review(self, asked: dict[str, str]) -> dict[str, Any]:
+        return {
+            "waiting": self.board.waiting_items(int(1000 * self._clock())),
+            "answered": self.board.answered_items(),
+        }
 
     def alert(self, asked: dict[str, str]) -> dict[str, Any] | None:
         return self.board.alert_with_lines(asked.get("id", ""))
 
     def incident(self, asked: dict[str, str]) -> dict[str, Any] | None:
-        return self.board.incidents.find(asked.get("id", ""))
+        return self.board.incident_with_marks(asked.get("id", ""))
 
     # The thread
 
@@ -178,15 +189,14 @@ class Page:
             tail = None
             try:
                 self._again.clear()
-                tail = self._tail(int(1000 * self._clock()))
+                verdicts, tail = self._verdicts(), self._tail(int(1000 * self._clock()))
                 with self._lock:
                     self._begin()
                 while not self._closing.is_set() and not self._again.is_set():
                     records = list(tail.records())
                     self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
                     with self._lock:
-                        for _, record in records:
-                            self.board.take(record.value, record.key)
+                        self._take(records, verdicts)
             except LogDown as down:
                 self._waits = str(down)
             finally:
@@ -194,6 +204,31 @@ class Page:
                     tail.close()
             if not self._again.is_set():
                 self._closing.wait(AGAIN_S)
+
+    def _take(self, records: Iterable[tuple[Partition, Record]], verdicts: Verdicts | None) -> None:
+        said: dict[Partition, list[Record]] = {}
+        for partition, record in records:
+            if verdicts is not None and partition[0] == verdicts.topic:
+                said.setdefault(partition, []).append(record)
+            else:
+                self.board.take(record.value, record.key)
+        if verdicts is not None:
+            for own in said.values():
+                self.board.heard(verdicts.read(own))
+
+
+def listed(models: list[dict[str, Any]], asked: dict[str, str]) -> tuple[list[dict[str, Any]], int]:
+    """One model as a whole; or of those whose name has the text `find` the worst, all of them with `all`, and how many
+    there are; none where the view has none.
+    """
+    if "model" in asked:
+        return [one for one in models if one["model"] == asked["model"]], 1
+    if asked.get("view"):
+        return [], 0
+    found = [one for one in models if asked.get("find", "").lower() in one["model"].lower()]
+    found.sort(key=lambda one: STATES.index(one["state"]))
+    shown = found if "all" in asked else found[:ROWS]
+    return [{name: one[name] for name in ROW} for one in shown], len(found)
 
 
 def of_model(alerts: list[dict[str, Any]], model: str | None) -> list[dict[str, Any]]:
@@ -226,6 +261,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
 
         config = current()
         spans = {name: Span(*PAST[role]) for name, role in shown(config).items()}
+        if config.verdicts is not None:
+            spans[config.verdicts.topic] = Span(*PAST["verdicts"])
         return Tail(config, logger, spans, now_ms)
 
     about, away = once(current, told), once(current, lambda config: Away(config.calendar))
@@ -237,7 +274,7 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     server = current().server
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
-    return Page(tail, beside, Gate(who, server.token), acts=taken, away=away)
+    return Page(tail, beside, Gate(who, server.token), acts=taken, away=away, verdicts=lambda: verdicts_of(current()))
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:
@@ -257,6 +294,8 @@ def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable
 def file_of(path: str) -> Served:
     name, kind = FILES[path]
     body = resources.files("streamer.service").joinpath("static", name).read_bytes()
+    if name.endswith(".css"):
+        body = COLOURS.encode() + body
     return Served(200, body, kind, hash_of(body))
 
 

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 from schemas.events.batch import Record
 from schemas.records.alert import ms_of
+from schemas.records.control import ControlFacts, render_control
 from streamer.commands.bridge import deliver
 from streamer.commands.cli import main
 from streamer.config.load import load_config
@@ -28,7 +29,8 @@ from streamer.service.bridge import CHECKS, bridge_figures
 from streamer.service.health import Health
 from tests.bridges.samples import changed, of, records
 from tests.broker.broker import free_ports
-from tests.kafka.service import ROOT, produce, wait_committed
+from tests.engine.commands import command
+from tests.kafka.service import ROOT, produce, read_all, wait_committed
 from tests.service.receiver import Receiver, Say
 from tests.waiting import PATIENCE_S, until
 
@@ -126,6 +128,17 @@ def alertmanager(folder: Path) -> Iterator[str]:
             one.kill()
 
 
+def answers_of(labels: dict[str, str], mute: bytes) -> tuple[bytes, bytes]:
+    """What the service says of a mute of what has these labels, and of its end."""
+    given = json.loads(mute)
+    held = {"id": given["id"], "labels": {name: labels[name] for name in ("model", "monitor")}, "until_ms": 7_200_000}
+    facts = ControlFacts(
+        "applied", "", "fraud", "g", "o", 0, 1, 0, 0, {**given["data"], **given}, ("c", 0, 0), None, {}, mutes=[held]
+    )
+    ended = facts._replace(offset=2, command={"id": "m2", "type": "unmute"})
+    return render_control(facts)[1], render_control(ended)[1]
+
+
 @pytest.mark.broker
 @pytest.mark.skipif(
     shutil.which("prometheus-alertmanager") is None or shutil.which("amtool") is None,
@@ -134,13 +147,17 @@ def alertmanager(folder: Path) -> Iterator[str]:
 def test_through_a_real_alertmanager_and_back(
     broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    [topic] = make_topics("al", partitions=1)
+    [topic], [control] = make_topics("al", partitions=1), make_topics("control", partitions=1)
     publish(broker, topic, *(one.value for one in records()))
     shape, nulls = of("amount-shape")[0], of("nulls")[0]
     with alertmanager(tmp_path) as url:
         path = config_at(
-            tmp_path, broker, topic, f'{{page: "http://page", alertmanager: {{url: "{url}", interval: 1s}}}}'
+            tmp_path,
+            broker,
+            topic,
+            f'{{page: "http://page", alertmanager: {{url: "{url}", interval: 1s, silences: both}}}}',
         )
+        path.write_text(path.read_text() + f"control: {{topic: {control}}}\n")
         stopper, health, figures = Stopper(), Health(checks=CHECKS), bridge_figures()
         config = load_config(path, {})
         given: Any = (config, "alertmanager", stopper, config.bridges.page, health, figures, lambda *_, **__: None)
@@ -163,7 +180,7 @@ def test_through_a_real_alertmanager_and_back(
 
             # A silence is honoured, also when it is told again, and read back.
             silence = ["amtool", f"--alertmanager.url={url}", "silence", "add", "--author=a", "--comment=b"]
-            subprocess.run([*silence, "monitor=nulls"], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([*silence, "monitor=nulls", "model=fraud"], check=True, stdout=subprocess.DEVNULL)
             until(lambda: states() == {shape.key: "active", nulls.key: "suppressed"})
             told = figures.get("bridge_attempts_total", outcome="delivered")
             until(lambda: figures.get("bridge_attempts_total", outcome="delivered") >= told + 2)
@@ -172,6 +189,22 @@ def test_through_a_real_alertmanager_and_back(
             assert listed.exit_code == 0
             [marked] = [line for line in listed.stdout.splitlines() if "(silenced)" in line]
             assert nulls.key in marked
+
+            # A mute of what fires already is a silence, and one that is ended is none.
+            mute = command("mute", "m1", model="fraud", monitor="amount-shape", **{"for": "2h"})
+            muted, unmuted = answers_of(shape.record["data"]["alert"]["labels"], mute)
+            publish(broker, topic, muted)
+            until(lambda: states() == {shape.key: "suppressed", nulls.key: "suppressed"})
+            [one] = [one for one in json.loads(get(f"{url}/api/v2/silences")[1]) if "m1" in one["comment"]]
+            assert (one["createdBy"], one["comment"]) == ("ada", "known (driftline mute m1)")
+            assert 0 < ms_of(one["endsAt"]) - 1000 * time.time() <= 7_200_000
+            publish(broker, topic, unmuted)
+            until(lambda: states() == {shape.key: "active", nulls.key: "suppressed"})
+
+            # With `both` the silence is a mute: its command is in the topic of control, once.
+            until(lambda: read_all(broker, control, 1))
+            [(key, said)] = [(m.key(), json.loads(m.value())) for m in read_all(broker, control, 1)]
+            assert (key, said["type"], said["by"], said["data"]["monitor"]) == (b"fraud", "mute", "a", "nulls")
 
             # What is over goes.
             publish(broker, topic, changed(nulls, id="over", data__status="resolved", data__alert__endsAt=nulls.time))

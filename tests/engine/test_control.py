@@ -224,6 +224,7 @@ MANY = {
     1900: [command("accept", "x1", monitor="mean"), command("unack", "u1", monitor="share")],
     2100: [command("unmute", "m3", monitor="share"), command("mute", "m4", monitor="mean", **{"for": "2m"})],
     2101: [command("learn", "l1", monitor="mean", change="undo")],
+    2600: [command("deploy", "d1", why="version 7")],
 }
 
 

@@ -21,7 +21,8 @@ BEGIN_MS = 1_700_000_000_000 // HOUR_MS * HOUR_MS
 
 
 def ticked(rings: Rings, hours: float, **events: int) -> dict[str, dict[str, Any]]:
-    return rings.tick([(name, 0, count) for name, count in events.items()], int(BEGIN_MS + hours * HOUR_MS))
+    told = rings.tick([(name, 0, count) for name, count in events.items()], int(BEGIN_MS + hours * HOUR_MS))
+    return {name: facts["hours"] for name, facts in told.items()}
 
 
 def test_what_came_between_two_ticks_counts_for_the_hour_of_the_second() -> None:

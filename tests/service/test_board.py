@@ -16,6 +16,7 @@ from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.port import Tick
 from streamer.service import board as under_test
+from streamer.service import past
 from streamer.service.board import Board, group_of, state_of
 from tests.engine.commands import command, config_of, log_of, told, values
 from tests.engine.test_reviewing import BEGIN_MS as LIVED_BEGIN_MS
@@ -148,13 +149,13 @@ def test_how_good_predictions_were_is_of_each_window_the_newest_version(turned: 
 
 
 def test_hours_are_of_all_partitions_and_end_with_the_newest() -> None:
-    assert fed().hours_of("m") == {"to_ms": BEGIN_MS // 3_600_000 * 3_600_000 + 7_200_000, "counts": [2500, 3500]}
+    assert fed().past.hours_of("m") == {"to_ms": BEGIN_MS // 3_600_000 * 3_600_000 + 7_200_000, "counts": [2500, 3500]}
     board = fed(0, 1)
-    assert (board.hours_of("m") or {})["counts"] == [5000, 7000]
-    hour, counts = board.hours["m", "in", 1]
-    board.hours["m", "in", 1] = hour - 1, counts[1:]
-    assert (board.hours_of("m") or {})["counts"] == [6000, 3500]
-    assert board.hours_of("n") is None
+    assert (board.past.hours_of("m") or {})["counts"] == [5000, 7000]
+    hour, counts = board.past.hours["m", "in", 1]
+    board.past.hours["m", "in", 1] = hour - 1, counts[1:]
+    assert (board.past.hours_of("m") or {})["counts"] == [6000, 3500]
+    assert board.past.hours_of("n") is None
 
 
 def test_the_newest_histogram_of_a_distribution_goes_with_its_windows() -> None:
@@ -201,7 +202,8 @@ def test_a_heartbeat_told_twice_or_after_a_loss_of_state_makes_no_rate() -> None
 
 def test_everything_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MODELS_MAX", "PARTS_MAX", "OPEN_MAX", "DONE_MAX", "LINES_MAX", "POINTS", "RATES", "HISTOGRAMS_MAX"):
-        monkeypatch.setattr(under_test, name, 3)
+        for module in (under_test, past):
+            monkeypatch.setattr(module, name, 3, raising=False)
     board, whole = Board(), [json.loads(value) for value in published()]
     for number in range(10):
         for record in whole:
@@ -214,7 +216,7 @@ def test_everything_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = board.overview()
     assert [one["model"] for one in shown["models"]] == ["m7", "m8", "m9"]
     assert len(board.alerts.open) == len(board.alerts.done) == len(shown["incidents"]) == 3
-    assert len(board.lines) == len(board.parts) == len(board.hours) == len(board.histograms) == 3
+    assert len(board.lines) == len(board.parts) == len(board.past.hours) == len(board.histograms) == 3
     assert max(map(len, board.lines.values())) == 3
     assert shown["hidden"]["alerts"] > 0
     assert shown["hidden"]["series"] > 0
@@ -263,10 +265,10 @@ def test_what_people_are_asked_is_shown_until_nobody_waits_for_an_answer() -> No
     for value in asked():
         board.take(value)
     assert board.unread == 0
-    open_, all_ = board.waiting_items(LIVED_MS + 5_400_000, {}), len(lived().items())
+    open_, all_ = board.waiting_items(LIVED_MS + 5_400_000), len(lived().items())
     assert 0 < len(open_) < all_
     assert open_[0]["until"] >= open_[-1]["until"], "the newest first"
-    assert board.waiting_items(LIVED_MS + 86_400_000, {}) == []
+    assert board.waiting_items(LIVED_MS + 86_400_000) == []
     [model, *_] = board.overview()["models"]
     assert model["audit"]["test"]["verdicts"] > 0
 

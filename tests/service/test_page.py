@@ -17,11 +17,12 @@ import pytest
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.port import LogDown, Partition
+from streamer.service.board import STATES
 from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.http import Server, start_server
 from streamer.service.metrics import Metrics
-from streamer.service.page import FILES, POLICY, ROW, VIEWS, Page
+from streamer.service.page import FILES, POLICY, ROW, ROWS, VIEWS, Page, listed
 from streamer.service.page import page_of as of_a_service
 from tests.service.browser import Browser
 from tests.service.clients import ask, connect
@@ -99,9 +100,10 @@ def test_views_show_what_is_published(server: Server, page: Page, topics: Topics
     topics.put = [*published(), *labelled()]
     until(lambda: page.board.version >= len(published()) + len(labelled()))
     time.sleep(1.1)  # An answer serves for a second.
-    shown = json.loads(ask(server, "/api/overview?view=config")[1])
+    whole = json.loads(ask(server, "/api/overview?view=config")[1])
+    assert (whole["waits"], whole["config"], whole["models"]) == ("gone: there is no such topic", "version: 1\n", [])
+    shown = json.loads(ask(server, "/api/overview?view=")[1])
     assert [one["model"] for one in shown["models"]] == ["m"]
-    assert (shown["waits"], shown["config"]) == ("gone: there is no such topic", "version: 1\n")
     [incident] = shown["incidents"]
     assert {*shown["models"][0]} == {*ROW}
     assert "tiers" in json.loads(ask(server, "/api/overview?model=m")[1])["models"][0]
@@ -114,9 +116,23 @@ def test_views_show_what_is_published(server: Server, page: Page, topics: Topics
     assert {one["signal"] for one in json.loads(ask(server, "/api/series?model=m")[1])["lines"]} >= {"traffic"}
     assert ask(server, "/api/alert?id=nothing")[0] == ask(server, "/api/incident")[0] == 404
     assert json.loads(ask(server, "/api/performance?model=m")[1])[0]["error"]["count"] == 360
+    assert set(json.loads(ask(server, "/api/series?model=m")[1])) == {"lines", "away", "hours", "recent", "marks"}
     assert set(VIEWS) == {
         f"/api/{name}" for name in ("overview", "series", "performance", "review", "incident", "alert")
     }
+
+
+def test_of_many_models_the_worst_are_listed_or_those_of_a_name() -> None:
+    models = [dict.fromkeys(ROW, 0) | {"model": f"Model-{n:03}", "state": STATES[-1]} for n in range(ROWS + 20)]
+    models[-1]["state"], models[-2]["state"] = "learning", "critical"
+    shown, found = listed(models, {"view": ""})
+    assert (len(shown), found) == (ROWS, ROWS + 20)
+    assert [one["model"] for one in shown[:3]] == ["Model-078", "Model-079", "Model-000"]
+    assert len(listed(models, {"view": "", "all": ""})[0]) == ROWS + 20
+    assert listed(models, {"find": "model-07"})[0][0]["model"] == "Model-078"
+    assert listed(models, {"find": "x"}) == ([], 0)
+    assert listed(models, {"model": "Model-001"}) == ([models[1]], 1)
+    assert listed(models, {"view": "alerts"}) == ([], 0)
 
 
 def test_whoever_must_not_see_it_does_not_learn_that_it_is_there(server: Server) -> None:
@@ -273,6 +289,36 @@ def test_a_browser_is_told_what_changes(server: Server, page: Page, topics: Topi
     browser.wait_for("Models (1)")
     browser.value("document.dispatchEvent(new KeyboardEvent('keydown', {key: '/'}))")
     assert browser.value("document.activeElement.id") == "find"
+
+
+def deployed() -> bytes:
+    """A sign of life of a model that got another version before its feature shifted."""
+    beat = next(one for one in map(json.loads, reversed(published())) if "heartbeat" in one["type"])
+    beat["data"]["deploys"] = [{"version": "7", "before": "6", "time": "2023-11-14T23:40:00.000Z"}]
+    beat["data"]["recent"] = {"from": "2023-11-14T23:39:00.000Z", "counts": [5, 6, 7, 8, 9, 9, 9]}
+    beat["data"]["tick"]["number"] += 1
+    return json.dumps(beat).encode()
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_browser_shows_what_was_deployed_and_keeps_what_did_not_change(
+    server: Server, page: Page, topics: Topics, browser: Browser
+) -> None:
+    topics.put = [*published()]
+    until(lambda: page.board.version >= len(published()))
+    browser.open(f"http://{server.address}/#/incident/{next(iter(page.board.incidents.open))}")
+    browser.wait_for("Was anything deployed")
+    browser.value("window.kept = document.querySelector('main table a'); kept.focus()")
+    topics.put = [deployed()]
+    browser.wait_for("before it began: version 7 came after 6")
+    assert "Look at what was deployed or changed" in browser.text()
+    assert browser.value("document.activeElement === kept && document.querySelector('main table a') === kept")
+    browser.open(f"http://{server.address}/#/model/m")
+    browser.wait_for("Events by 10 seconds")
+    assert "version 7 came after 6" in browser.text()
+    assert browser.value("[...document.querySelectorAll('svg text')].some((one) => one.textContent === 'version 7')")
+    assert browser.complaints == []
+    browser.picture(PICTURES / "page-deploys.png")
 
 
 @pytest.mark.xdist_group("browser")

@@ -38,7 +38,6 @@ const placed = (key, make) => {
   if (!forms.has(key)) forms.set(key, make());
   return el("div", { "data-form": key });
 };
-const fillIn = (main) => main.querySelectorAll("[data-form]").forEach((place) => place.replaceWith(forms.get(place.dataset.form)));
 
 const became = (said) => {
   for (const one of said) if (waits.has(one.id)) {
@@ -65,9 +64,8 @@ const submitting = (form, out, given) => form.addEventListener("submit", async (
   button.disabled = false;
   button.focus();
 });
-const box = (title, inside, button, given) => {
-  const out = el("div", { class: "out", role: "status" });
-  const form = el("form", {}, inside, el("div", { class: "fields" }, field("Who you are", el("input", { name: "by", required: "", maxlength: 100, autocomplete: "username", value: who() })), button[0]), el("button", {}, button[1]), out);
+const box = (out, title, inside, button, given) => {
+  const form = el("form", {}, inside, el("div", { class: "fields" }, field("Who you are", el("input", { name: "by", required: "", maxlength: 100, autocomplete: "username", value: who() })), button[0]), el("button", {}, button[1]));
   submitting(form, out, given);
   return el("details", { class: "act" }, el("summary", {}, title), form);
 };
@@ -77,17 +75,18 @@ const told = (ids, common) => ids.map((alert) => ({ ...common, alert }));
 const acting = (all, key, ids, one) => {
   const may = all.acts || {}, many = ids.length > 1 ? ` (${ids.length} alerts)` : "";
   const over = !["firing", "open"].includes(one.status);
-  const made = [];
-  if (may.commands && !over) made.push(placed(`${key} ${one.acknowledged ? "known" : ""}`, () => box(`Say what is to become of it${many}`,
+  // What became of it stands below the forms, which change with it.
+  const made = [], said = placed(`${key} out`, () => el("div", { class: "out", role: "status" })), out = forms.get(`${key} out`);
+  if (may.commands && !over) made.push(placed(`${key} ${one.acknowledged ? "known" : ""}`, () => box(out, `Say what is to become of it${many}`,
     el("fieldset", {}, el("legend", {}, "What is to be done; it begins once the command is in the log of events"), CHOICES.filter(([, , , no]) => !no(one)).map(([value, label, words]) => choice("do", value, label, words)),
       field("Mute for", el("select", { name: "for" }, Object.entries(LASTS).map(([value, label]) => el("option", { value, selected: value === "4h" ? "" : null }, label))))),
     [field("Why", el("input", { name: "why", required: "", maxlength: 500, size: 40 })), "Do it"],
     (said) => { if (said.do !== "mute") delete said.for; return told(ids, said); })));
-  if (may.verdicts) made.push(placed(`${key} verdict`, () => box(`Say whether it was of use${many}`,
+  if (may.verdicts) made.push(placed(`${key} verdict`, () => box(out, `Say whether it was of use${many}`,
     el("fieldset", {}, el("legend", {}, LEARN[all.learn] || LEARN.off), JUDGED.map(([value, label]) => choice("do", value, label)),
       field("Why it was of no use", el("select", { name: "reason" }, el("option", { value: "" }, "–"), Object.entries(may.reasons).map(([value, label]) => el("option", { value }, label))))),
     ["", "Say so"], (said) => told(ids, said))));
-  if (made.length) return [el("h3", {}, "What can be done"), made];
+  if (made.length) return [el("h3", {}, "What can be done"), made, said];
   if (!all.control || over) return null;
   return [el("h3", {}, "Say what is to become of it"), el("p", { class: "soft" }, "Buttons come with server.control: true. By hand:"), el("pre", {}, el("code", {}, [
     ["ack", "somebody looks at it"], ["mute", "nobody is told for a while: --for 2h"], ["accept", "where it is now is the normal"]]

@@ -2,7 +2,7 @@
 // The page: one view per address behind the #, drawn anew when its data changed. No framework, nothing from elsewhere.
 
 const AGAIN_MS = 30000; // Ages grow though nothing changes.
-const ROWS = 60; // Of models that are shown at once, the worst first: more take longer to draw than to find.
+const ITEMS = 25; // Of the review queue that are shown at once.
 const LEAST_MS = 2000; // Between two drawings, however much changes.
 const WORDS = {
   critical: "▲ critical", drifting: "◆ drifting", learning: "○ learning", healthy: "● healthy",
@@ -11,7 +11,7 @@ const WORDS = {
 };
 const main = document.getElementById("view");
 const status = document.getElementById("status");
-let drawn = "";
+let drawn = null; // The address of what is shown.
 
 const get = async (path) => {
   const answer = await fetch(path);
@@ -34,19 +34,21 @@ const svg = (name, given = {}, ...inside) => {
   return made;
 };
 const state = (word) => el("span", { class: `state ${word}` }, WORDS[word] || word);
-const number = (value) => (value === null || value === undefined ? "–" : Number(value).toLocaleString("en", { maximumSignificantDigits: 5 }));
+const figures = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 }); // To make one takes longer than to draw a row.
+const number = (value) => (value === null || value === undefined ? "–" : figures.format(value));
 const link = (to, text) => el("a", { href: to }, text);
 const name = (model) => `#/model/${encodeURIComponent(model)}`;
 const time = (text) => (text ? el("time", { datetime: text, title: text }, text.replace("T", " ").replace(/\.\d+Z$/, "Z")) : "–");
-const ago = (ms) => {
+const lasting = (ms) => {
   const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s ago`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
-  return seconds < 172800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86400)} d ago`;
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
 };
+const ago = (ms) => `${lasting(ms)} ago`;
 const table = (heads, rows) => el("div", { class: "wide" }, el("table", {},
   el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: head.startsWith("#") ? "number" : null }, head.replace("#", ""))))),
-  el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => el("td", { class: heads[i].startsWith("#") ? "number" : null }, cell)))))));
+  el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => el("td", { class: heads[i].startsWith("#") ? "number" : null, "data-head": heads[i].replace("#", "") }, cell)))))));
 
 const incidents = (list) => (list.length ? table(["State", "What happened", "Alerts", "Since"], list.map((one) => [
   state(one.status), el("div", { class: "sentence" }, link(`#/incident/${encodeURIComponent(one.incident)}`, one.sentence)),
@@ -74,23 +76,37 @@ const audited = (one) => `${one.lowest.answered + one.rest.answered} of ${one.lo
   + `So far ${one.test.wrong} of ${one.test.verdicts} were wrong where it says ${number(one.test.expected)}: `
   + (one.test.fired ? "▲ it is wrong more often than it says." : `no proof that it is worse than it says (evidence ${number(one.test.evidence)} of ${number(one.test.limit)}).`);
 
+// Who said what, however it was said. And what was deployed or changed, beside when something began.
+const verdictsOf = (list, all) => el("ul", { class: "plain" }, list.map((one) => el("li", {}, el("strong", {}, one.word.replace("_", " ")), one.reason ? ` (${((all.acts || {}).reasons || {})[one.reason] || one.reason})` : "", ` by ${one.by}, `, time(one.time))));
+const timed = (marks) => marks.map((mark) => ({ at: Date.parse(mark.time), word: mark.word })).slice(-MARKS);
+const before = (mark, since) => { const ms = Date.parse(since) - Date.parse(mark.time); return ms >= 0 ? `${lasting(ms)} before` : `${lasting(-ms)} after`; };
+const near = (mark, one) => { const ms = Date.parse(one.since) - Date.parse(mark.time); return ms < 86400000 && mark.time <= one.changed.time; };
+// What to do about an alert, or an incident, first things first.
+const asking = (marks, since) => {
+  const cause = marks.filter((mark) => mark.time <= since && Date.parse(since) - Date.parse(mark.time) < 86400000).at(-1);
+  return cause ? `Look at what was deployed or changed ${before(cause, since)}: ${cause.text}.` : `Was anything deployed or changed at ${since.replace("T", " ").slice(0, 16)} UTC: the model, a feature's source, who calls it?`;
+};
+const nextOf = (all, one, began, command) => (one.status !== "firing" ? ["Nothing has to be done: it is over. If it comes again, compare with what was changed when it began."] : [
+  asking(one.marks, began), command ? "Run the command below: it shows from the records how it happened." : null,
+  one.acknowledged ? "Somebody is on it already: ask there first." : all.control ? "Say below that you are on it; mute it if it will pass; accept it if this is the normal from now on." : "It is over once values are back, or after a day as they are now.",
+].filter(Boolean));
+const happenings = (marks, since) => el("ul", { class: "plain" }, [...marks].reverse().map((mark) => el("li", {}, since ? [el("strong", {}, `${before(mark, new Date(since).toISOString())} it began`), ": "] : null, mark.text, since ? ", " : ": ", time(mark.time))));
+
 const VIEWS = {
   "": async (all) => {
-    const asked = new URLSearchParams(location.hash.split("?")[1]), wanted = (asked.get("find") || "").toLowerCase();
-    const order = ["critical", "drifting", "learning", "healthy"];
-    const models = all.models.filter((one) => one.model.toLowerCase().includes(wanted))
-      .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || a.model.localeCompare(b.model));
+    const asked = new URLSearchParams(location.hash.split("?")[1]), wanted = asked.get("find") || "";
     const find = el("input", { type: "search", "aria-label": "Find a model", placeholder: "Find a model", value: wanted, id: "find" });
     find.addEventListener("change", () => { location.hash = find.value ? `#/?find=${encodeURIComponent(find.value)}` : "#/"; });
-    const open = all.incidents.filter((one) => one.status === "open"), shown = asked.has("all") ? models : models.slice(0, ROWS);
-    return [el("h2", {}, `Open incidents (${open.length})`), incidents(open),
-      el("h2", {}, `Models (${all.models.length})`), find,
-      models.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], shown.map((one) => [
+    const open = all.incidents.filter((one) => one.status === "open"), shown = all.models, { found, models } = all.count;
+    const over = all.incidents.length - open.length;
+    return [el("h2", {}, `Open incidents (${open.length})`), open.length ? incidents(open) : el("p", { class: "soft" }, "None: no model has to be looked at now. ", over ? link("#/alerts", `${over} of the last 14 days ${over === 1 ? "is" : "are"} over`) : null),
+      el("h2", {}, `Models (${models})`), find,
+      shown.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], shown.map((one) => [
         link(name(one.model), one.model), state(one.state), String(one.incidents), String(one.alerts), number(one.per_minute), spark(one.minutes),
         one.newest_event ? el("span", { title: one.newest_event }, ago(all.now_ms - Date.parse(one.newest_event))) : "–",
         `${one.series.ready} known${one.series.warming ? `, ${one.series.warming} warming up` : ""}`]))
         : el("p", { class: "soft" }, wanted ? "No model of that name." : "No sign of life of any model yet: one comes with every heartbeat.interval (1 min)."),
-      shown.length < models.length ? el("p", { class: "soft" }, `${models.length - shown.length} more, of which none is in a worse state. `, link(`#/?all&find=${encodeURIComponent(wanted)}`, "Show all")) : null];
+      shown.length < found ? el("p", { class: "soft" }, `${found - shown.length} more, of which none is in a worse state. `, link(`#/?all&find=${encodeURIComponent(wanted)}`, "Show all")) : null];
   },
   alerts: async (all) => {
     return [el("h2", {}, "Incidents"), incidents(all.incidents), el("h2", {}, "Alerts"), alerts(all.alerts),
@@ -99,16 +115,20 @@ const VIEWS = {
   },
   review: async (all) => {
     if (!all.asks) return [el("h2", {}, "Review"), el("p", { class: "soft" }, "Nobody is asked to look at events: the config has no review: {topic: ...}.")];
-    const items = await get("/api/review");
-    return [el("h2", {}, `Review (${items.length})`), el("p", { class: "soft" }, all.acts && all.acts.verdicts ? "What a verdict is waited for, the newest first. Those that were answered elsewhere are shown, too: answers are not read here. An answer counts once it is in the topic of verdicts, and none is taken back." : "What a verdict is waited for, the newest first; those that have one are shown, too, as answers are not read here."),
-      items.length ? table(["Event", "Model", "Why", "Question", "Until", "Answer"], items.map((one) => [
-        `${one.event.topic}[${one.event.partition}]@${one.event.offset}${one.event.id ? ` (${one.event.id})` : ""}`, link(name(one.model), one.model),
+    const { waiting: items, answered } = await get("/api/review"), may = all.acts && all.acts.verdicts;
+    const event = (one) => `${one.event.topic}[${one.event.partition}]@${one.event.offset}${one.event.id ? ` (${one.event.id})` : ""}`;
+    return [el("h2", {}, `Review (${items.length})`), el("p", { class: "soft" }, `What nobody has answered yet, the newest first.${may ? " An answer counts once it is in the topic of verdicts, and none is taken back." : ""}`),
+      items.length ? table(["Event", "Model", "Why", "Question", "Until", "Answer"], items.slice(0, ITEMS).map((one) => [
+        event(one), link(name(one.model), one.model),
         one.reasons.join(", ") || ({ control: "drawn by chance", random: "drawn by chance", lowest: "among the least confident" })[one.kind] || one.kind, el("div", {}, one.question, Object.entries(one.values || {}).map(([key, value]) => el("div", { class: "soft" }, `${key} = ${value}`))), time(one.until),
-        answering(all, one)])) : el("p", { class: "soft" }, "Nothing waits.")];
+        answering(all, one)])) : el("p", { class: "soft" }, "Nothing waits."),
+      items.length > ITEMS ? el("p", { class: "soft" }, `${items.length - ITEMS} more come up as these are answered.`) : null,
+      answered.length ? [el("h2", {}, "Answered"), table(["Event", "Model", "Question", "Answers"], answered.map((one) => [
+        event(one), link(name(one.model), one.model), one.question, verdictsOf(one.verdicts, all)]))] : null];
   },
   model: async (all, model) => {
     const wanted = encodeURIComponent(model);
-    const [{ lines: series, away, hours }, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
+    const [{ lines: series, away, hours, recent, marks }, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
     const one = all.models.find((known) => known.model === model);
     if (!one) throw new Error("No sign of life of this model is known here.");
     const tiers = Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier}`).join(", ");
@@ -123,22 +143,25 @@ const VIEWS = {
       el("h3", {}, "Alerts"), alerts(all.alerts.filter((a) => a.labels.model === model)),
       one.audit ? [el("h3", {}, "What people found"), el("p", {}, audited(one.audit))] : null,
       told.length ? [el("h3", {}, "How good the predictions were"), goodness(told)] : null,
-      hours && hours.counts.length > 1 ? [el("h3", {}, "Events by hour, of 14 days at most"), byHour(hours)] : null,
+      marks.length ? [el("h3", {}, "Deployed and changed"), happenings(marks)] : null,
+      recent && recent.counts.length > 1 ? [el("h3", {}, "Events by 10 seconds, of two hours at most"), counted(recent, marks)] : null,
+      hours && hours.counts.length > 1 ? [el("h3", {}, "Events by hour, of 14 days at most"), counted({ ...hours, step_ms: 3600000 }, marks)] : null,
       el("h3", {}, "Signals, as the detectors saw them"),
-      series.length ? signals(series, marksOf(all, series, model), away)
+      series.length ? signals(series, timed(marks), away)
         : el("p", { class: "soft" }, all.windows ? (all.hidden.series ? "No window of it is kept here: there are too many series." : "No window has ended yet.") : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
   },
   incident: async (all, id) => {
     const one = await get(`/api/incident?id=${encodeURIComponent(id)}`);
-    return [el("h2", {}, state(one.status), " ", one.model), el("p", { class: "sentence" }, one.sentence),
+    const marks = one.marks.filter((mark) => near(mark, one)), over = one.status !== "open";
+    return [el("h2", {}, state(one.status), " ", link(name(one.model), one.model)), el("p", { class: "sentence" }, one.sentence),
       el("dl", {}, ...[["Since", time(one.since)], ["Severity", one.severity], ["Alerts", `${one.alerts.open} of ${one.alerts.count} open`], ["Changed", time(one.changed.time)]]
         .flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
-      el("h3", {}, "When"), timeline(one.members),
+      el("h3", {}, "When"), timeline(one.members, timed(marks)), marks.length ? happenings(marks, Date.parse(one.since)) : null,
       el("h3", {}, "What moved, the largest first"), table(["Since", "What moved", "Monitor", "Severity"], one.members.map((member) => [
         time(member.since), link(`#/alert/${encodeURIComponent(member.episode)}`, member.moved), member.monitor, member.severity])),
       one.alerts.count > one.members.length ? el("p", { class: "soft" }, `The first ${one.members.length} of ${one.alerts.count} are shown.`) : null,
-      el("h3", {}, "Next"), el("ol", {}, [
-        `Was anything deployed or changed at ${one.since.replace("T", " ").slice(0, 16)} UTC: the model, a feature's source, who calls it?`,
+      el("h3", {}, "Next"), over ? el("p", {}, "Nothing has to be done: it is over. If it comes again, begin here:") : null, el("ol", {}, [
+        asking(one.marks, one.since),
         one.fleet ? "Other models began with it: look for what they share before looking at the model." : "No other model of its partition began with it.",
         "Open what moved most: its alert has the records to look at, and the command that shows it happen again.",
       ].map((text) => el("li", {}, text))),
@@ -147,23 +170,24 @@ const VIEWS = {
   },
   alert: async (all, id) => {
     const one = await get(`/api/alert?id=${encodeURIComponent(id)}`);
-    const side = (told) => (told ? `mean ${number(told.mean)}, spread ${number(told.std)}, ${number(told.n)} events up to ${told.to}` : "–");
+    const side = (told) => (told ? el("span", {}, `mean ${number(told.mean)}, spread ${number(told.std)}, ${number(told.n)} events up to `, time(told.to)) : "–");
     const evidence = one.evidence || {};
     const known = one.acknowledged;
     const said = [["Known to", known ? `${known.by}, since ${known.time}: ${known.why}` : null], ["Monitor", one.labels.monitor], ["Detector", one.labels.detector || (one.detector || {}).kind], ["Signal", one.labels.signal],
-      ["Began", time((evidence.onset || {}).time)], ["Found", time((one.trigger || {}).time)],
+      ["Began", (evidence.onset || {}).time && time((evidence.onset || {}).time)], ["Found", time((one.trigger || {}).time)],
       ["Before", side(evidence.before)], ["After", side(evidence.after)],
       ["Statistic", one.statistic === null || one.statistic === undefined ? "–" : `${number(one.statistic)}, limit ${number(one.threshold)}`],
-      ["Limits from", evidence.tier || "–"], ["Detections", String((one.episode || {}).detections ?? "–")]];
-    const command = (one.replay || {}).command;
+      ["Limits from", evidence.tier || "–"], ["Detections", String((one.episode || {}).detections ?? "–")], ["Judged", one.verdicts.length ? verdictsOf(one.verdicts, all) : null]];
+    const command = (one.replay || {}).command, began = (evidence.onset || {}).time || (evidence.window || {}).from || (one.trigger || {}).time || one.changed.time;
     const copy = el("button", { type: "button" }, "Copy");
     copy.addEventListener("click", () => navigator.clipboard.writeText(command).then(() => { copy.textContent = "Copied"; }));
-    const marks = [["began", (evidence.onset || {}).time], ["found", (one.trigger || {}).time]].filter(([, at]) => at).map(([word, at]) => ({ word, at: Date.parse(at) }));
+    const marks = [["began", (evidence.onset || {}).time], ["found", (one.trigger || {}).time]].filter(([, at]) => at).map(([word, at]) => ({ word, at: Date.parse(at) })), deploys = timed(one.marks);
     return [el("h2", {}, state(one.status), " ", link(name(one.labels.model || ""), one.labels.model || "")), el("p", { class: "sentence" }, one.sentence),
       one.provisional ? el("p", { class: "note" }, "Provisional: the model is still in school, its daily and weekly patterns are not known yet.") : null,
-      el("dl", {}, ...said.filter(([term, told]) => told || term !== "Known to").flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told || "–")])),
+      el("dl", {}, ...said.filter(([, told]) => told && told !== "–").flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told)])),
       ranges(evidence.before, evidence.after), moved((evidence.window || {}).moved),
-      one.lines.length ? [el("h3", {}, "Around the change"), el("div", { class: "charts" }, one.lines.map((line) => chart(line, marks)))] : null,
+      one.lines.length ? [el("h3", {}, "Around the change"), el("div", { class: "charts" }, one.lines.map((line) => chart(line, [...deploys, ...marks])))] : null,
+      el("h3", {}, "Next"), el("ol", {}, nextOf(all, one, began, command).map((text) => el("li", {}, text))),
       command ? [el("h3", {}, "See it happen again"), el("pre", {}, el("code", {}, command)), copy] : null,
       acting(all, one.id, [one.id], one),
       el("details", {}, el("summary", {}, "The record"), el("pre", {}, el("code", {}, JSON.stringify(one, null, 2))))];
@@ -184,6 +208,40 @@ const VIEWS = {
   },
 };
 
+// What is there is kept, and only what differs is changed: less is laid out anew, and who types, reads or has opened
+// something is not disturbed. Forms stand where they were made.
+const renew = (old, made) => {
+  let there = old.firstChild;
+  for (const one of made) {
+    const fresh = one.nodeType ? (one.dataset && forms.get(one.dataset.form)) || filled(one) : document.createTextNode(one);
+    while (fresh.parentNode === old && there !== fresh) { const gone = there; there = there.nextSibling; gone.remove(); }
+    if (there && there.nodeName !== fresh.nodeName) {
+      let later = there.nextSibling;
+      while (later && !later.isEqualNode(fresh)) later = later.nextSibling;
+      while (later && there !== later) { const gone = there; there = there.nextSibling; gone.remove(); }
+    }
+    const next = there && there.nextSibling;
+    if (!there) old.append(fresh);
+    else if (there === fresh || there.isEqualNode(fresh)) { /* as it is */ }
+    else if (there.nodeType === 3 && fresh.nodeType === 3) there.data = fresh.data;
+    else if (there.nodeName !== fresh.nodeName) { old.insertBefore(fresh, there); continue; } // What is left goes at the end.
+    else if (FRESH.includes(there.nodeName) || there.className === "act") there.replaceWith(fresh);
+    else {
+      for (const { name } of [...there.attributes]) if (!fresh.hasAttribute(name) && name !== "open") there.removeAttribute(name);
+      for (const { name, value } of fresh.attributes) if (there.getAttribute(name) !== value) there.setAttribute(name, value);
+      renew(there, [...fresh.childNodes]);
+    }
+    there = next;
+  }
+  while (there) { const next = there.nextSibling; there.remove(); there = next; }
+};
+// With its forms, but for those that are shown already: these stay where they are until their place is looked at.
+const filled = (made) => {
+  if (forms.size && made.querySelectorAll) made.querySelectorAll("[data-form]").forEach((place) => { if (!forms.get(place.dataset.form).isConnected) place.replaceWith(forms.get(place.dataset.form)); });
+  return made;
+};
+const FRESH = ["BUTTON", "FORM"]; // What they do hangs on what they were made of.
+
 const draw = async () => {
   const [view, ...rest] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/");
   for (const one of document.querySelectorAll("nav a")) {
@@ -192,25 +250,21 @@ const draw = async () => {
   }
   try {
     const about = decodeURIComponent(rest.join("/"));
-    const all = await get(`/api/overview?${new URLSearchParams(view === "model" ? { model: about } : { view })}`);
+    const asked = Object.fromEntries(new URLSearchParams(view ? "" : location.hash.split("?")[1]));
+    const all = await get(`/api/overview?${new URLSearchParams(view === "model" ? { model: about } : { view, ...asked })}`);
     const made = (await (VIEWS[view] || VIEWS[""])(all, about)).flat(Infinity).filter(Boolean);
     status.textContent = all.waits ? `Waiting: ${all.waits}` : `as of ${new Date(all.now_ms).toISOString().slice(11, 19)} UTC`;
-    const box = el("div", {}, made), found = box.innerHTML, at = document.activeElement;
     became(all.said);
-    if (found !== drawn && at.id !== "find" && !at.closest("main form")) { // Nobody's typing is disturbed.
-      const opened = main.querySelector("details[open]") !== null;
-      main.replaceChildren(...box.childNodes);
-      if (opened && main.querySelector("details")) main.querySelector("details").open = true;
-      fillIn(main);
-      drawn = found;
-    }
+    if (drawn !== location.hash) main.replaceChildren();
+    renew(main, made);
+    drawn = location.hash;
     document.title = all.incidents.some((one) => one.status === "open") ? "◆ Driftline" : "Driftline";
   } catch (error) {
     status.textContent = "";
     if (error.message === LOGIN) {
       if (!document.getElementById("token")) main.replaceChildren(login());
     } else main.replaceChildren(el("p", { class: "note" }, error.message || "The service does not answer."));
-    drawn = "";
+    drawn = null;
   }
 };
 
@@ -218,7 +272,7 @@ let last = 0, waiting = null;
 const soon = () => {
   if (waiting === null && !document.hidden) waiting = setTimeout(() => { waiting = null; last = Date.now(); draw(); }, Math.max(0, last + LEAST_MS - Date.now()));
 };
-window.addEventListener("hashchange", () => { drawn = ""; main.focus(); draw(); });
+window.addEventListener("hashchange", () => { main.focus(); draw(); });
 document.addEventListener("keydown", (event) => {
   const find = document.getElementById("find");
   if (event.key === "/" && find && document.activeElement !== find) { event.preventDefault(); find.focus(); }
