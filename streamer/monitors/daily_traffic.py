@@ -4,12 +4,15 @@ A surge is a window with far more events than the fullest of a healthy day. A fa
 than the same hour of the same weekday has, and than the same hour of all days: a rush of one Tuesday is not expected
 again. Nor is more expected than the hours before it had: a holiday is low from its morning on, and a fault begins at
 some hour. Only hours as busy as most are judged. In school, the first week, only what is unmistakable is told.
+
+Windows beside a silence of the model count as well, or who speaks for five minutes of each hour, or for an hour of the
+night, was never looked at. Hours in which nobody speaks say nothing, nor do those beside them: `silence` hears that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import log, sqrt
+from math import inf, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,9 +21,10 @@ from detectors.bank import renumbered
 from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
 from streamer.monitors.base import MonitorSpec
 from streamer.monitors.evidence import tier_of
-from streamer.monitors.levels import LevelMonitor, Span, Verdict
+from streamer.monitors.levels import LevelMonitor, Span, Verdict, Window
 from streamer.monitors.seasons import HOUR_MS
-from streamer.signals.columns import I64
+from streamer.series.aggregates import Aggregates
+from streamer.signals.columns import I64, Column
 
 HOURS = (1, 4)
 """Hours that are looked at together; each a channel of the days, and a last one for the windows."""
@@ -63,6 +67,7 @@ class Hours:
     seen: int = 0  # windows so far
     mean: float = 0.0  # of them
     low: int = 0  # windows in a row that were far below
+    waiting: bool = False  # the hour that goes on came after hours that should have had events, and had none
     held: list[float] = field(default_factory=list)  # least and most of what was told in school and is not learned yet
 
 
@@ -77,7 +82,12 @@ class DailyTrafficMonitor(LevelMonitor):
         self.hours: dict[int, Hours] = {}
         self.odds = odds(made.rate, len(HOURS) + 1)
         self.enough = (self.detect.beyond / self.detect.change) ** 2  # Of fewer events a fall could be chance.
-        self.per_hour = max(HOUR_MS // self.table.signal.window_ms, 1)
+
+    def windows(self, column: Column) -> list[Window]:
+        """Those beside a silence, too."""
+        edges = self.source.edges if isinstance(self.source, Aggregates) else []
+        beside = [Window(one.event, one.row, one.value, Span(one.start_ms, one.end_ms, one.n, False)) for one in edges]
+        return sorted([*super().windows(column), *beside], key=lambda one: (one.event, one.span.start_ms, one.row))
 
     def days_left(self) -> I64:
         self.days.resize(len(self.table.keys))
@@ -91,38 +101,45 @@ class DailyTrafficMonitor(LevelMonitor):
         self.days.resize(len(self.table.keys))
         hour = span.start_ms // HOUR_MS
         if hour != mine.hour:
-            self._end_hour(row, mine)
+            self._end_hour(row, mine, hour)
             mine.hour, mine.total, mine.windows = hour, 0.0, 0
             usual = self.days.mean[row, SURGES, 0].item()
             floors = [-log(1.0 - self.detect.change)] * SURGES + [SURGE * usual]
             self.days.turn(row, span.start_ms // DAY_MS, self.odds, floors)
         mine.total, mine.windows = mine.total + value, mine.windows + 1
-        verdict = self._window(row, value, mine)
+        verdict = self._window(row, value, mine, span.whole)
         mine.seen += 1
         mine.mean += (value - mine.mean) / min(mine.seen, MEMORY * WEEK)
         return verdict
 
-    def _window(self, row: int, value: float, mine: Hours) -> Verdict:
+    def _window(self, row: int, value: float, mine: Hours, whole: bool) -> Verdict:
         high = self.days.limits(row, SURGES)[1]
         if mine.seen < SEEN_LEAST:
-            self.days.take(row, SURGES, value)
+            self._take(row, value, whole)
             return Verdict(False, value, None, None, 0)
         if np.isfinite(high):
             usual = self.days.usual(row, SURGES)[1]
-            self.days.take(row, SURGES, value)
+            self._take(row, value, whole)
             if value > high:
                 return self._told(value, usual, mine)
             if mine.fallen is not None:
                 return self._told(*mine.fallen, mine)._replace(begin_ms=mine.since * HOUR_MS)
             return Verdict(False, value, usual, _noise(value, usual), mine.seen)
-        return self._in_school(row, value, mine)
+        return self._in_school(row, value, mine, whole)
+
+    def _take(self, row: int, value: float, whole: bool = True) -> None:
+        """A part of a window says nothing of how few there may be."""
+        if whole:
+            self.days.take(row, SURGES, value)
+        else:
+            self.days.today[row, SURGES, 0] = max(self.days.today[row, SURGES, 0], value)
 
     def _told(self, value: float, expected: float, mine: Hours) -> Verdict:
         """A breach, if that is the direction that is asked for."""
         wanted = self.detect.direction in ("both", "up" if value > expected else "down")
         return Verdict(wanted, value, expected, _noise(value, expected), mine.seen)
 
-    def _in_school(self, row: int, value: float, mine: Hours) -> Verdict:
+    def _in_school(self, row: int, value: float, mine: Hours, whole: bool) -> Verdict:
         """What is unmistakable is far beyond all that was seen. It is seen only when it is over, so that it is told as
         long as it lasts, and not again when it comes again.
         """
@@ -130,7 +147,7 @@ class DailyTrafficMonitor(LevelMonitor):
         cycled = self.days.waiting[row, SURGES].max() > -np.inf
         up = value > GROSS_UP * mine.mean and value > (CYCLED_UP if cycled else AT_MOST) * most
         up = up and _noise(value, most) > self.detect.beyond
-        low = value < GROSS_DOWN * least and _noise(value, least) < -self.detect.beyond
+        low = whole and value < GROSS_DOWN * least < inf and _noise(value, least) < -self.detect.beyond
         young = self.days.known(row)[SURGES].max() < YOUNG
         if young and (value > OPENING * most or OPENING * value < least):
             up = low = False
@@ -141,14 +158,18 @@ class DailyTrafficMonitor(LevelMonitor):
             if up or mine.low >= FALLS:
                 return self._told(value, most if up else least, mine)
         else:
-            for one in (*mine.held, value):
-                self.days.take(row, SURGES, one)
+            for one in mine.held:
+                self._take(row, one)
+            self._take(row, value, whole)
             mine.held = []
         return Verdict(False, value, mine.mean, _noise(value, mine.mean), mine.seen)
 
-    def _end_hour(self, row: int, mine: Hours) -> None:
-        """An hour of whole windows is over: it is judged, and known from then on."""
-        if mine.hour < 0 or mine.windows < self.per_hour:
+    def _end_hour(self, row: int, mine: Hours, hour: int) -> None:
+        """The hour is over since a later one has events: it is judged, and known from then on."""
+        between = range(mine.hour + 1, min(hour, mine.hour + 1 + WEEK))
+        silent = mine.hour >= 0 and any(self._expected(mine, one) > 0.0 for one in between)
+        beside, mine.waiting = mine.waiting or silent, silent
+        if mine.hour < 0 or beside or mine.seen == mine.windows:  # The first hour is a part of one.
             return
         expected = self._expected(mine, mine.hour)
         if expected > 0.0:
@@ -229,12 +250,12 @@ def _plain(mine: Hours) -> list[Any]:
     """As a snapshot has it."""
     week, past = [np.array(mine.week), np.array(mine.known, np.int64)], [list(one) for one in mine.past]
     now = [mine.hour, mine.total, mine.windows, past, None if mine.fallen is None else list(mine.fallen)]
-    return [*week, *now, mine.since, mine.seen, mine.mean, mine.low, list(mine.held)]
+    return [*week, *now, mine.since, mine.seen, mine.mean, mine.low, list(mine.held), mine.waiting]
 
 
 def _hours_of(plain: list[Any]) -> Hours:
     """Of what `_plain` made. Raises ValueError."""
-    week, known, hour, total, windows, past, fallen, since, seen, mean, low, held = plain
+    week, known, hour, total, windows, past, fallen, since, seen, mean, low, held, *waiting = plain  # Of older without.
     if len(week) != WEEK or len(known) != WEEK:
         raise ValueError("a week of another length")
     hours = Hours(week.tolist(), known.tolist(), int(hour), float(total), int(windows))
@@ -243,7 +264,7 @@ def _hours_of(plain: list[Any]) -> Hours:
         events, expected = fallen
         hours.fallen = float(events), float(expected)
     hours.since, hours.seen, hours.mean, hours.low = int(since), int(seen), float(mean), int(low)
-    hours.held = [float(one) for one in held]
+    hours.held, hours.waiting = [float(one) for one in held], waiting == [True]
     return hours
 
 
