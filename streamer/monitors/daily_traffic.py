@@ -50,6 +50,10 @@ OPENING, YOUNG = 10.0, 3
 """Before YOUNG days were seen, which may be a weekend, what rises or falls OPENING times beyond all that was seen is no
 fault: somebody opens in the morning, or goes home. Who stops altogether is a matter of `silence`.
 """
+SHARP_MS = HOUR_MS // 2
+"""Nor is what begins in the first window of an hour, or of half of one, whatever its size: so people open and go home,
+while a fault begins at any minute. Those that do so by chance, one in three with windows of ten minutes, go untold.
+"""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,7 @@ class Hours:
     seen: int = 0  # windows so far
     mean: float = 0.0  # of them
     low: int = 0  # windows in a row that were far below
+    began_ms: int = -1  # in school: the window in which it went far beyond what was seen
     waiting: bool = False  # the hour that goes on came after hours that should have had events, and had none
     held: list[float] = field(default_factory=list)  # least and most of what was told in school and is not learned yet
 
@@ -107,25 +112,25 @@ class DailyTrafficMonitor(LevelMonitor):
             floors = [-log(1.0 - self.detect.change)] * SURGES + [SURGE * usual]
             self.days.turn(row, span.start_ms // DAY_MS, self.odds, floors)
         mine.total, mine.windows = mine.total + value, mine.windows + 1
-        verdict = self._window(row, value, mine, span.whole)
+        verdict = self._window(row, value, mine, span)
         mine.seen += 1
         mine.mean += (value - mine.mean) / min(mine.seen, MEMORY * WEEK)
         return verdict
 
-    def _window(self, row: int, value: float, mine: Hours, whole: bool) -> Verdict:
+    def _window(self, row: int, value: float, mine: Hours, span: Span) -> Verdict:
         high = self.days.limits(row, SURGES)[1]
         if mine.seen < SEEN_LEAST:
-            self._take(row, value, whole)
+            self._take(row, value, span.whole)
             return Verdict(False, value, None, None, 0)
         if np.isfinite(high):
             usual = self.days.usual(row, SURGES)[1]
-            self._take(row, value, whole)
+            self._take(row, value, span.whole)
             if value > high:
                 return self._told(value, usual, mine)
             if mine.fallen is not None:
                 return self._told(*mine.fallen, mine)._replace(begin_ms=mine.since * HOUR_MS)
             return Verdict(False, value, usual, _noise(value, usual), mine.seen)
-        return self._in_school(row, value, mine, whole)
+        return self._in_school(row, value, mine, span)
 
     def _take(self, row: int, value: float, whole: bool = True) -> None:
         """A part of a window says nothing of how few there may be."""
@@ -139,7 +144,7 @@ class DailyTrafficMonitor(LevelMonitor):
         wanted = self.detect.direction in ("both", "up" if value > expected else "down")
         return Verdict(wanted, value, expected, _noise(value, expected), mine.seen)
 
-    def _in_school(self, row: int, value: float, mine: Hours, whole: bool) -> Verdict:
+    def _in_school(self, row: int, value: float, mine: Hours, span: Span) -> Verdict:
         """What is unmistakable is far beyond all that was seen. It is seen only when it is over, so that it is told as
         long as it lasts, and not again when it comes again.
         """
@@ -147,9 +152,9 @@ class DailyTrafficMonitor(LevelMonitor):
         cycled = self.days.waiting[row, SURGES].max() > -np.inf
         up = value > GROSS_UP * mine.mean and value > (CYCLED_UP if cycled else AT_MOST) * most
         up = up and _noise(value, most) > self.detect.beyond
-        low = whole and value < GROSS_DOWN * least < inf and _noise(value, least) < -self.detect.beyond
+        low = span.whole and value < GROSS_DOWN * least < inf and _noise(value, least) < -self.detect.beyond
         young = self.days.known(row)[SURGES].max() < YOUNG
-        if young and (value > OPENING * most or OPENING * value < least):
+        if young and (value > OPENING * most or OPENING * value < least or self._sharp(mine, span, up or low)):
             up = low = False
         mine.low = mine.low + 1 if low else 0
         if up or low:
@@ -160,9 +165,15 @@ class DailyTrafficMonitor(LevelMonitor):
         else:
             for one in mine.held:
                 self._take(row, one)
-            self._take(row, value, whole)
+            self._take(row, value, span.whole)
             mine.held = []
         return Verdict(False, value, mine.mean, _noise(value, mine.mean), mine.seen)
+
+    def _sharp(self, mine: Hours, span: Span, far: bool) -> bool:
+        """Whether what is far now began when people open, less than an hour ago."""
+        mine.began_ms = (span.start_ms if mine.began_ms < 0 else mine.began_ms) if far else -1
+        recent = far and span.start_ms - mine.began_ms < HOUR_MS
+        return recent and mine.began_ms % SHARP_MS < self.table.signal.window_ms
 
     def _end_hour(self, row: int, mine: Hours, hour: int) -> None:
         """The hour is over since a later one has events: it is judged, and known from then on."""
@@ -250,12 +261,12 @@ def _plain(mine: Hours) -> list[Any]:
     """As a snapshot has it."""
     week, past = [np.array(mine.week), np.array(mine.known, np.int64)], [list(one) for one in mine.past]
     now = [mine.hour, mine.total, mine.windows, past, None if mine.fallen is None else list(mine.fallen)]
-    return [*week, *now, mine.since, mine.seen, mine.mean, mine.low, list(mine.held), mine.waiting]
+    return [*week, *now, mine.since, mine.seen, mine.mean, mine.low, list(mine.held), mine.waiting, mine.began_ms]
 
 
 def _hours_of(plain: list[Any]) -> Hours:
     """Of what `_plain` made. Raises ValueError."""
-    week, known, hour, total, windows, past, fallen, since, seen, mean, low, held, *waiting = plain  # Of older without.
+    week, known, hour, total, windows, past, fallen, since, seen, mean, low, held, *new = plain
     if len(week) != WEEK or len(known) != WEEK:
         raise ValueError("a week of another length")
     hours = Hours(week.tolist(), known.tolist(), int(hour), float(total), int(windows))
@@ -264,7 +275,9 @@ def _hours_of(plain: list[Any]) -> Hours:
         events, expected = fallen
         hours.fallen = float(events), float(expected)
     hours.since, hours.seen, hours.mean, hours.low = int(since), int(seen), float(mean), int(low)
-    hours.held, hours.waiting = [float(one) for one in held], waiting == [True]
+    hours.held = [float(one) for one in held]
+    if new:  # Older snapshots have none.
+        hours.waiting, hours.began_ms = bool(new[0]), int(new[1])
     return hours
 
 
