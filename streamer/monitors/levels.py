@@ -29,6 +29,8 @@ PATIENCE = 4
 """A level that lasts so many times the windows remembered is the new normal: what is remembered is reset."""
 
 
+WEEK_DAYS, WEEKLY = 7, 2.5
+"""What is a trend by the hours of the day is so many deviations from none by the fewer pairs of hours of the week."""
 MEDIAN_VARIANCE = 1.5708
 """A median of n values is itself unsure, by pi / 2 / n of their variance."""
 
@@ -242,6 +244,9 @@ class TrendMonitor(AggregateMonitor):
         rise = found.slope * (places[-1] - places[0])
         wanted = {"up": rise > 0, "down": rise < 0, "both": True}[detect.direction]
         far = abs(rise) > detect.max * abs(centre) and abs(found.z) > detect.beyond
+        if far and day > 0 and 2 * WEEK_DAYS * day <= detect.points:
+            # Weekends at one end and not at the other are no trend: equal hours of the week must say so, too.
+            far = trend(values, np.array(places), WEEK_DAYS * day).z * float(np.sign(rise)) > WEEKLY
         return Verdict(wanted and far, centre + rise / 2, centre - rise / 2, found.z, len(kept))
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
