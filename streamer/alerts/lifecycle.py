@@ -55,7 +55,7 @@ from streamer.signals.columns import I64, Bool
 HELD = "held"
 REPEAT = "repeat"
 ACCEPT = "accept"
-"""What timers say: the state has lasted long enough, it is time to tell the alert again, the new level is the normal."""
+"""What timers say: the state has lasted long enough, it is time to tell it again, the new level is the normal."""
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.

@@ -131,8 +131,8 @@ class Presence(SourceBase):
             # What speaks seldom has a small part of what may be wrong, so that many of them have no more than one.
             share = min(max(int(before[begin]), 1) / max(int(counts[begin]), 1), 1.0)
             floors = self.days.mean[row, :, 0] * FLOORS
-            # The day that a row begins in is a part of one and belongs to the next: who speaks for an hour of each night
-            # has no night's gap in it, and days that differ so much would make a limit of two nights.
+            # The day that a row begins in is a part of one and belongs to the next: who speaks for an hour of each
+            # night has no night's gap in it, and days that differ so much would make a limit of two nights.
             day = int(days[begin]) + int(self.days.day.item(row) == NO_DAY)
             self.days.turn(row, day, odds(self.rate, len(FLOORS) / share), floors)
             self.days.today[row, :, 0] = np.maximum(self.days.today[row, :, 0], most[:, part])
