@@ -23,7 +23,6 @@ from streamer.monitors.base import MonitorSpec
 from streamer.monitors.evidence import tier_of
 from streamer.monitors.levels import LevelMonitor, Span, Verdict, Window
 from streamer.monitors.seasons import HOUR_MS
-from streamer.series.aggregates import Aggregates
 from streamer.signals.columns import I64, Column
 
 HOURS = (1, 4)
@@ -90,8 +89,8 @@ class DailyTrafficMonitor(LevelMonitor):
 
     def windows(self, column: Column) -> list[Window]:
         """Those beside a silence, too."""
-        edges = self.source.edges if isinstance(self.source, Aggregates) else []
-        beside = [Window(one.event, one.row, one.value, Span(one.start_ms, one.end_ms, one.n, False)) for one in edges]
+        edges = super().windows(self.source.edges())
+        beside = [one._replace(span=one.span._replace(whole=False)) for one in edges]
         return sorted([*super().windows(column), *beside], key=lambda one: (one.event, one.span.start_ms, one.row))
 
     def days_left(self) -> I64:
