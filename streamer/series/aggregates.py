@@ -3,8 +3,8 @@
 A window closes once the newest event of its model lies `lateness` behind its end, so that disorder within that bound
 changes nothing. It counts only where the windows before and after it have events of the model, too: the first window
 is a part of one, so are the edges of a burst, and a silence of the whole model is nobody's zero (`silence` hears it). A
-group that is silent while its model speaks counts zero events. Of counts these edges stand apart (`edges`): where a model
-speaks for five minutes of each hour there is nothing else.
+group that is silent while its model speaks counts zero events. Of counts these edges stand apart (`edges`): where a
+model speaks for five minutes of each hour there is nothing else.
 
 With `least` a window goes on until it has seen so many numbers of its group: however thin the traffic, each value is as
 sure as the next. Then its edges do not matter, and neither does silence.
