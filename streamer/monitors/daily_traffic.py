@@ -171,8 +171,8 @@ class DailyTrafficMonitor(LevelMonitor):
     def _sharp(self, mine: Hours, span: Span, far: bool) -> bool:
         """Whether what is far now began when people open, less than an hour ago."""
         mine.began_ms = (span.start_ms if mine.began_ms < 0 else mine.began_ms) if far else -1
-        recent = far and span.start_ms - mine.began_ms < HOUR_MS
-        return recent and mine.began_ms % SHARP_MS < self.table.signal.window_ms
+        recent, window_ms = far and span.start_ms - mine.began_ms < HOUR_MS, self.table.signal.window_ms
+        return recent and mine.began_ms % SHARP_MS < window_ms < SHARP_MS  # Longer ones all begin then.
 
     def _end_hour(self, row: int, mine: Hours, hour: int) -> None:
         """The hour is over since a later one has events: it is judged, and known from then on."""
