@@ -14,6 +14,8 @@ FADED, RECOVERED, ACCEPTED, GONE = "faded", "recovered", "accepted", "gone"
 """How an alert can end."""
 CURRENT = "current"
 """How one of the retained history ends that still holds where that does: from there on it is told as it is."""
+AGAIN = 2
+"""So many times as long as before an alert must be clear that came again."""
 RETAINED_SEVERITY = "info"
 """Of what is told of the retained history, whatever its monitor's."""
 
@@ -109,9 +111,17 @@ class Alert:
     peak: float = 0.0  # the strength of its strongest finding, where there is a control topic
     held: str = ""  # why nobody has heard that it fires
     ack: Acknowledged | None = None
+    cleared_ms: int = 0  # when it was clear the last time that it recovered
+    keep_ms: int = 0  # where it comes again and again: how long it must be clear this time
 
 
-OPTIONAL = {"peak": 0.0, "held": "", "ack": None}
+def keep_of(alert: Alert, now_ms: int, policy: Policy) -> int:
+    """How long an alert that fires now must be clear at least, by how long it was before."""
+    clear_ms = now_ms - alert.cleared_ms
+    return AGAIN * clear_ms if alert.cleared_ms and clear_ms < policy.accept_after_ms else 0
+
+
+OPTIONAL = {"peak": 0.0, "held": "", "ack": None, "cleared_ms": 0, "keep_ms": 0}
 """Fields that a snapshot has where they say something."""
 ALERT_FIELDS = tuple(f.name for f in fields(Alert) if f.name != "recovery" and f.name not in OPTIONAL)
 

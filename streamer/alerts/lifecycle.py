@@ -4,8 +4,9 @@ Theory of operation. A finding is an edge (a change point: DRIFT) or a level (a 
 An edge fires at once. What ends it is its monitor's `resolve`: that its values are back where they were before (then
 stretches of them say CLEAR and BREACH, see `recovery.py`), that no other edge came, or only that it was accepted. A
 level is pending until it has held for `for`; it, and an edge that is back, resolves once it has been clear for
-`keep_firing_for`. After an alert resolved, `cooldown` keeps it quiet. All durations are event time of the alert's own
-model: while a producer is silent nothing resolves, because silence is not health. One series of one monitor has at
+`keep_firing_for`; or, where it comes again within `accept_after`, for twice as long as it was clear before that: what
+comes and goes is one alert. After one resolved, `cooldown` keeps it quiet. All durations are event time of the alert's
+own model: while a producer is silent nothing resolves, because silence is not health. One series of one monitor has at
 most one open alert, so one shift opens one alert.
 
 An open alert is told again every `repeat_interval`, for readers who take what they hear no more of for ended; there
@@ -40,6 +41,7 @@ from streamer.alerts.alert import (
     Opened,
     Policy,
     alert_of,
+    keep_of,
     plain,
 )
 from streamer.alerts.holds import Holds
@@ -51,11 +53,9 @@ from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Fi
 from streamer.signals.columns import I64, Bool
 
 HELD = "held"
-"""What a timer says: the state has lasted long enough."""
 REPEAT = "repeat"
-"""What another says: it is time to tell the alert again."""
 ACCEPT = "accept"
-"""What a third says: the new level is the normal by now."""
+"""What timers say: the state has lasted long enough, it is time to tell it again, the new level is the normal."""
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.
@@ -98,7 +98,7 @@ def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) 
     if alert.state == FIRING:
         # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
         return now_ms + max(policy.keep_firing_for_ms, 1) if alert.how == FADED else None
-    return alert.due_ms if before == FADING else now_ms + policy.keep_firing_for_ms
+    return alert.due_ms if before == FADING else now_ms + max(policy.keep_firing_for_ms, alert.keep_ms)
 
 
 def told_of(
@@ -289,13 +289,15 @@ class AlertBook:
         alert.state, status = TRANSITIONS[before, signal]
         if status == "firing":
             alert.episode, alert.fired_ms, alert.told = alert.episode + 1, at.now_ms, 0
-            alert.retained = at.offset < self.news_from
+            alert.retained, alert.keep_ms = at.offset < self.news_from, keep_of(alert, at.now_ms, policy)
         if status is not None:
             ended_ms = alert.accept_ms if signal == ACCEPT else at.now_ms if signal == GONE else due
             ended = ended_ms, ENDS.get(signal, alert.how)
             self._tell(alert, told_of(alert, status, at, ended, policy.repeat_ms, self.news_from), notices)
         if status == "resolved":
-            alert.ack = None
+            alert.ack, alert.cleared_ms = None, 0
+            if before == FADING and signal == HELD and due is not None:
+                alert.cleared_ms = due - max(policy.keep_firing_for_ms, alert.keep_ms)
             alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None
             alert.how, alert.recovery = RECOVERED, None
         alert.due_ms = due_of(alert, before, signal, at.now_ms, policy)

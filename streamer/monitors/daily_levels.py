@@ -5,6 +5,9 @@ of just as many (`detectors/extremes.py`): as they are, and less what is usual u
 doubling shows in one value, a third more in some of them, in the rush or not, and a rush is no news. In school, the
 first week, only what is unmistakable is told: some values together that are far from the reference, and beyond all that
 was seen.
+
+Seven days know badly how much their extremes differ, but there are hundreds of values: how much one differs from the
+next, whatever the cycle, is how far chance alone carries the extremes of as many. No limit is nearer than that.
 """
 
 from __future__ import annotations
@@ -16,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
+from detectors.extremes import DAY_MS, FEW, GUMBEL, SCHOOL, DailyExtremes, beyond, odds
 from streamer.monitors.base import MonitorSpec
 from streamer.monitors.evidence import tier_of
 from streamer.monitors.levels import LevelMonitor, Span, Verdict
-from streamer.signals.columns import I64
+from streamer.signals.columns import F64, I64
 
 SIZES = (1, 4, 16)
 """Values that are averaged; each size has two channels of the days, one as they are and one less what is usual."""
@@ -45,6 +48,8 @@ class Swing:
     usual: list[float] = field(default_factory=list)  # under the load of each; NaN where it is not known
     begins_ms: list[int] = field(default_factory=list)  # of the window of each
     since_ms: int = -1  # when the breach began that goes on
+    noise: float = 0.0  # half the square by which a value differs from the one before, in the mean
+    steps: int = 0  # values that it is the mean of
     held: dict[int, tuple[float, float]] = field(
         default_factory=dict
     )  # by channel least and most that days are to learn
@@ -80,7 +85,11 @@ class DailyLevelMonitor(LevelMonitor):
         if days.behind(row, start_ms // DAY_MS):
             level = np.abs(days.mean[row, : len(SIZES)]).max(axis=-1)
             apart = odds(self.rate(row), CHANNELS)
-            days.turn(row, start_ms // DAY_MS, apart, np.resize(level * self.detect.change, CHANNELS))
+            floors = np.maximum(level * self.detect.change, self._chance(row, apart, mine, span))
+            days.turn(row, start_ms // DAY_MS, apart, np.resize(floors, CHANNELS))
+        if mine.values and mine.since_ms < 0:
+            mine.steps = min(mine.steps + 1, MEMORY)
+            mine.noise += ((value - mine.values[-1]) ** 2 / 2.0 - mine.noise) / mine.steps
         load = load_of(span)
         usual = mine.means[load] if mine.known[load] >= SEEN_LEAST else nan
         mine.values, mine.usual = [*mine.values, value][-SIZES[-1] :], [*mine.usual, usual][-SIZES[-1] :]
@@ -96,6 +105,14 @@ class DailyLevelMonitor(LevelMonitor):
             mine.means[load] += (value - mine.means[load]) / mine.known[load]
         verdict = self._verdict(row, value, found, offset)
         return verdict if found is None else verdict._replace(begin_ms=mine.begins_ms[-found[-1]])
+
+    def _chance(self, row: int, apart: float, mine: Swing, span: Span) -> F64:
+        """By size how far beyond the usual extreme of a day chance alone would be at these odds of a limit."""
+        sizes = np.array(SIZES, np.float64)
+        a_day = np.maximum(DAY_MS / (span.end_ms - span.start_ms) / sizes, 2.0)
+        deviations = GUMBEL / np.sqrt(2.0 * np.log(a_day)) * np.sqrt(mine.noise / sizes)
+        count = max(int(self.days.count[row, 0].max()), 2)
+        return beyond(apart) * (1.0 + FEW / count) * deviations
 
     def _look(self, row: int, mine: Swing, start_ms: int, offset: int) -> tuple[int, float, float, int] | None:
         """Which way the values are out of bounds, their average, what it usually is, how many they are; the fewest that
@@ -189,6 +206,8 @@ class DailyLevelMonitor(LevelMonitor):
                     np.array(swing.begins_ms, np.int64),
                     swing.since_ms,
                     held,
+                    swing.noise,
+                    swing.steps,
                 ]
             )
         return {**super().dump(), "days": self.days.dump(), "swings": swings}
@@ -197,10 +216,12 @@ class DailyLevelMonitor(LevelMonitor):
         super().load(state)
         self.days.load(state["days"])
         self.swings = {}
-        for row, known, means, values, usual, begins_ms, since_ms, held in state["swings"]:
+        for row, known, means, values, usual, begins_ms, since_ms, held, *noise in state["swings"]:
             sane = len(means) == len(known) == LOADS and len(values) == len(usual) == len(begins_ms) <= SIZES[-1]
             if not sane or not 0 <= int(row) < len(self.table.keys):
                 raise ValueError("invalid swing of a day")
             lists = means.tolist(), known.tolist(), values.tolist(), usual.tolist(), begins_ms.tolist()
             kept = {int(channel): (float(least), float(most)) for channel, least, most in held}
-            self.swings[int(row)] = Swing(*lists, int(since_ms), kept)
+            swing = self.swings[int(row)] = Swing(*lists, int(since_ms), held=kept)
+            if noise:  # Older snapshots have none.
+                swing.noise, swing.steps = float(noise[0]), int(noise[1])

@@ -4,12 +4,15 @@ A surge is a window with far more events than the fullest of a healthy day. A fa
 than the same hour of the same weekday has, and than the same hour of all days: a rush of one Tuesday is not expected
 again. Nor is more expected than the hours before it had: a holiday is low from its morning on, and a fault begins at
 some hour. Only hours as busy as most are judged. In school, the first week, only what is unmistakable is told.
+
+Windows beside a silence of the model count as well, or who speaks for five minutes of each hour, or for an hour of the
+night, was never looked at. Hours in which nobody speaks say nothing, nor do those beside them: `silence` hears that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import log, sqrt
+from math import inf, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,9 +21,9 @@ from detectors.bank import renumbered
 from detectors.extremes import DAY_MS, SCHOOL, DailyExtremes, odds
 from streamer.monitors.base import MonitorSpec
 from streamer.monitors.evidence import tier_of
-from streamer.monitors.levels import LevelMonitor, Span, Verdict
+from streamer.monitors.levels import LevelMonitor, Span, Verdict, Window
 from streamer.monitors.seasons import HOUR_MS
-from streamer.signals.columns import I64
+from streamer.signals.columns import I64, Column
 
 HOURS = (1, 4)
 """Hours that are looked at together; each a channel of the days, and a last one for the windows."""
@@ -46,6 +49,10 @@ OPENING, YOUNG = 10.0, 3
 """Before YOUNG days were seen, which may be a weekend, what rises or falls OPENING times beyond all that was seen is no
 fault: somebody opens in the morning, or goes home. Who stops altogether is a matter of `silence`.
 """
+SHARP_MS = HOUR_MS // 2
+"""Nor is what begins in the first window of an hour, or of half of one, whatever its size: so people open and go home,
+while a fault begins at any minute. Those that do so by chance, one in three with windows of ten minutes, go untold.
+"""
 
 
 @dataclass(slots=True)
@@ -63,6 +70,8 @@ class Hours:
     seen: int = 0  # windows so far
     mean: float = 0.0  # of them
     low: int = 0  # windows in a row that were far below
+    began_ms: int = -1  # in school: the window in which it went far beyond what was seen
+    waiting: bool = False  # the hour that goes on came after hours that should have had events, and had none
     held: list[float] = field(default_factory=list)  # least and most of what was told in school and is not learned yet
 
 
@@ -76,7 +85,12 @@ class DailyTrafficMonitor(LevelMonitor):
         self.days = DailyExtremes(len(HOURS) + 1)
         self.hours: dict[int, Hours] = {}
         self.enough = (self.detect.beyond / self.detect.change) ** 2  # Of fewer events a fall could be chance.
-        self.per_hour = max(HOUR_MS // self.table.signal.window_ms, 1)
+
+    def windows(self, column: Column) -> list[Window]:
+        """Those beside a silence, too."""
+        edges = super().windows(self.source.edges())
+        beside = [one._replace(span=one.span._replace(whole=False)) for one in edges]
+        return sorted([*super().windows(column), *beside], key=lambda one: (one.event, one.span.start_ms, one.row))
 
     def days_left(self) -> I64:
         self.days.resize(len(self.table.keys))
@@ -90,38 +104,45 @@ class DailyTrafficMonitor(LevelMonitor):
         self.days.resize(len(self.table.keys))
         hour = span.start_ms // HOUR_MS
         if hour != mine.hour:
-            self._end_hour(row, mine)
+            self._end_hour(row, mine, hour)
             mine.hour, mine.total, mine.windows = hour, 0.0, 0
             usual = self.days.mean[row, SURGES, 0].item()
             floors = [-log(1.0 - self.detect.change)] * SURGES + [SURGE * usual]
             self.days.turn(row, span.start_ms // DAY_MS, odds(self.rate(row), len(HOURS) + 1), floors)
         mine.total, mine.windows = mine.total + value, mine.windows + 1
-        verdict = self._window(row, value, mine)
+        verdict = self._window(row, value, mine, span)
         mine.seen += 1
         mine.mean += (value - mine.mean) / min(mine.seen, MEMORY * WEEK)
         return verdict
 
-    def _window(self, row: int, value: float, mine: Hours) -> Verdict:
+    def _window(self, row: int, value: float, mine: Hours, span: Span) -> Verdict:
         high = self.days.limits(row, SURGES)[1]
         if mine.seen < SEEN_LEAST:
-            self.days.take(row, SURGES, value)
+            self._take(row, value, span.whole)
             return Verdict(False, value, None, None, 0)
         if np.isfinite(high):
             usual = self.days.usual(row, SURGES)[1]
-            self.days.take(row, SURGES, value)
+            self._take(row, value, span.whole)
             if value > high:
                 return self._told(value, usual, mine)
             if mine.fallen is not None:
                 return self._told(*mine.fallen, mine)._replace(begin_ms=mine.since * HOUR_MS)
             return Verdict(False, value, usual, _noise(value, usual), mine.seen)
-        return self._in_school(row, value, mine)
+        return self._in_school(row, value, mine, span)
+
+    def _take(self, row: int, value: float, whole: bool = True) -> None:
+        """A part of a window says nothing of how few there may be."""
+        if whole:
+            self.days.take(row, SURGES, value)
+        else:
+            self.days.today[row, SURGES, 0] = max(self.days.today[row, SURGES, 0], value)
 
     def _told(self, value: float, expected: float, mine: Hours) -> Verdict:
         """A breach, if that is the direction that is asked for."""
         wanted = self.detect.direction in ("both", "up" if value > expected else "down")
         return Verdict(wanted, value, expected, _noise(value, expected), mine.seen)
 
-    def _in_school(self, row: int, value: float, mine: Hours) -> Verdict:
+    def _in_school(self, row: int, value: float, mine: Hours, span: Span) -> Verdict:
         """What is unmistakable is far beyond all that was seen. It is seen only when it is over, so that it is told as
         long as it lasts, and not again when it comes again.
         """
@@ -129,9 +150,9 @@ class DailyTrafficMonitor(LevelMonitor):
         cycled = self.days.waiting[row, SURGES].max() > -np.inf
         up = value > GROSS_UP * mine.mean and value > (CYCLED_UP if cycled else AT_MOST) * most
         up = up and _noise(value, most) > self.detect.beyond
-        low = value < GROSS_DOWN * least and _noise(value, least) < -self.detect.beyond
+        low = span.whole and value < GROSS_DOWN * least < inf and _noise(value, least) < -self.detect.beyond
         young = self.days.known(row)[SURGES].max() < YOUNG
-        if young and (value > OPENING * most or OPENING * value < least):
+        if young and (value > OPENING * most or OPENING * value < least or self._sharp(mine, span, up or low)):
             up = low = False
         mine.low = mine.low + 1 if low else 0
         if up or low:
@@ -140,14 +161,24 @@ class DailyTrafficMonitor(LevelMonitor):
             if up or mine.low >= FALLS:
                 return self._told(value, most if up else least, mine)
         else:
-            for one in (*mine.held, value):
-                self.days.take(row, SURGES, one)
+            for one in mine.held:
+                self._take(row, one)
+            self._take(row, value, span.whole)
             mine.held = []
         return Verdict(False, value, mine.mean, _noise(value, mine.mean), mine.seen)
 
-    def _end_hour(self, row: int, mine: Hours) -> None:
-        """An hour of whole windows is over: it is judged, and known from then on."""
-        if mine.hour < 0 or mine.windows < self.per_hour:
+    def _sharp(self, mine: Hours, span: Span, far: bool) -> bool:
+        """Whether what is far now began when people open, less than an hour ago."""
+        mine.began_ms = (span.start_ms if mine.began_ms < 0 else mine.began_ms) if far else -1
+        recent, window_ms = far and span.start_ms - mine.began_ms < HOUR_MS, self.table.signal.window_ms
+        return recent and mine.began_ms % SHARP_MS < window_ms < SHARP_MS  # Longer ones all begin then.
+
+    def _end_hour(self, row: int, mine: Hours, hour: int) -> None:
+        """The hour is over since a later one has events: it is judged, and known from then on."""
+        between = range(mine.hour + 1, min(hour, mine.hour + 1 + WEEK))
+        silent = mine.hour >= 0 and any(self._expected(mine, one) > 0.0 for one in between)
+        beside, mine.waiting = mine.waiting or silent, silent
+        if mine.hour < 0 or beside or mine.seen == mine.windows:  # The first hour is a part of one.
             return
         expected = self._expected(mine, mine.hour)
         if expected > 0.0:
@@ -228,12 +259,12 @@ def _plain(mine: Hours) -> list[Any]:
     """As a snapshot has it."""
     week, past = [np.array(mine.week), np.array(mine.known, np.int64)], [list(one) for one in mine.past]
     now = [mine.hour, mine.total, mine.windows, past, None if mine.fallen is None else list(mine.fallen)]
-    return [*week, *now, mine.since, mine.seen, mine.mean, mine.low, list(mine.held)]
+    return [*week, *now, mine.since, mine.seen, mine.mean, mine.low, list(mine.held), mine.waiting, mine.began_ms]
 
 
 def _hours_of(plain: list[Any]) -> Hours:
     """Of what `_plain` made. Raises ValueError."""
-    week, known, hour, total, windows, past, fallen, since, seen, mean, low, held = plain
+    week, known, hour, total, windows, past, fallen, since, seen, mean, low, held, *new = plain
     if len(week) != WEEK or len(known) != WEEK:
         raise ValueError("a week of another length")
     hours = Hours(week.tolist(), known.tolist(), int(hour), float(total), int(windows))
@@ -243,6 +274,8 @@ def _hours_of(plain: list[Any]) -> Hours:
         hours.fallen = float(events), float(expected)
     hours.since, hours.seen, hours.mean, hours.low = int(since), int(seen), float(mean), int(low)
     hours.held = [float(one) for one in held]
+    if new:  # Older snapshots have none.
+        hours.waiting, hours.began_ms = bool(new[0]), int(new[1])
     return hours
 
 

@@ -29,6 +29,8 @@ PATIENCE = 4
 """A level that lasts so many times the windows remembered is the new normal: what is remembered is reset."""
 
 
+WEEK_DAYS, WEEKLY = 7, 2.5
+"""What is a trend by the hours of the day is so many deviations from none by the fewer pairs of hours of the week."""
 MEDIAN_VARIANCE = 1.5708
 """A median of n values is itself unsure, by pi / 2 / n of their variance."""
 
@@ -50,6 +52,16 @@ class Span(NamedTuple):
     start_ms: int
     end_ms: int
     n: int
+    whole: bool = True  # not the edge of a silence of its model
+
+
+class Window(NamedTuple):
+    """What a monitor of aggregates judges."""
+
+    event: int
+    row: int
+    value: float
+    span: Span
 
 
 class AggregateMonitor(MonitorBase):
@@ -73,19 +85,25 @@ class AggregateMonitor(MonitorBase):
 
     def findings(self, batch: Batch, column: Column, judged: Judged) -> list[Finding]:
         found = []
-        columns = column.rows.tolist(), column.values.tolist(), column.events.tolist(), column.spans
         why = dict(column.reasons)
-        for i, (row, value, event, given) in enumerate(zip(*columns, strict=True)):
-            span = Span(*given)
+        for i, (event, row, value, span) in enumerate(self.windows(column)):
             verdict = self.judge(row, value, span, int(batch.offsets[event]))
             if verdict is None:
                 continue
             ended = "insufficient" if verdict.expected is None else "evaluated"
-            note(self.outcomes, self.table.keys[row][0][0], ended)
+            if span.whole:
+                note(self.outcomes, self.table.keys[row][0][0], ended)
+            else:
+                ended = ""  # Its source has counted it.
             signal = NEITHER if verdict.expected is None else self.calm.signal(row, verdict.breach)
             told = self.told(row, verdict, span, why.get(i)) if self.shows(signal) else None
             found.append(Finding(event, self.order, row, signal, told, ended))
         return found
+
+    def windows(self, column: Column) -> list[Window]:
+        """What is judged, in the order of the log."""
+        columns = column.events.tolist(), column.rows.tolist(), column.values.tolist(), column.spans
+        return [Window(event, row, value, Span(*span)) for event, row, value, span in zip(*columns, strict=True)]
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict | None:
         """What the value of a window says; None where it was not looked at."""
@@ -226,6 +244,9 @@ class TrendMonitor(AggregateMonitor):
         rise = found.slope * (places[-1] - places[0])
         wanted = {"up": rise > 0, "down": rise < 0, "both": True}[detect.direction]
         far = abs(rise) > detect.max * abs(centre) and abs(found.z) > detect.beyond
+        if far and day > 0 and 2 * WEEK_DAYS * day <= detect.points:
+            # Weekends at one end and not at the other are no trend: equal hours of the week must say so, too.
+            far = trend(values, np.array(places), WEEK_DAYS * day).z * float(np.sign(rise)) > WEEKLY
         return Verdict(wanted and far, centre + rise / 2, centre - rise / 2, found.z, len(kept))
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:

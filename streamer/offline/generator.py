@@ -19,6 +19,8 @@ from streamer.config.types import Duration, Model, Pointer
 
 BEGIN_MS = 1_767_225_600_000
 """Streams begin on 2026-01-01 at midnight UTC, a Thursday."""
+WEEKDAY, SATURDAY = 3, 5
+"""Of that day, and the first on which offices are closed; Monday is 0."""
 ABSENT = object()
 
 
@@ -158,6 +160,29 @@ class Change(Model):
         return self.begin <= number and (self.to is None or number < self.to)
 
 
+class Hours(Model):
+    """When events come at all: for a while in every period, such as an hour of each night."""
+
+    begin_ms: Duration = Field("0s", alias="from", validate_default=True)
+    for_ms: Duration = Field(alias="for", ge=1)
+    each_ms: Duration = Field("1d", alias="each", ge=1, validate_default=True)
+    weekdays: bool = False  # and not on Saturdays and Sundays
+
+    def next_s(self, time_s: float) -> float:
+        """The first time from this on at which events come; both since the beginning."""
+        each_s, day_s = self.each_ms / 1000, 86_400.0
+        since_s = (time_s - self.begin_ms / 1000) % each_s
+        if since_s >= self.for_ms / 1000:
+            time_s += each_s - since_s
+        while self.weekdays and (WEEKDAY + time_s // day_s) % 7 >= SATURDAY:
+            time_s = self.next_s_of_day(time_s // day_s + 1)
+        return time_s
+
+    def next_s_of_day(self, day: float) -> float:
+        """When it begins on that day."""
+        return day * 86_400.0 + self.begin_ms / 1000
+
+
 class Stream(Model):
     """A template, how often it is drawn, and what changes."""
 
@@ -165,6 +190,7 @@ class Stream(Model):
     events: int = Field(ge=1, le=1_000_000)
     every_ms: Duration = Field("1s", alias="every", validate_default=True)
     random_times: bool = False
+    only: Hours | None = None
     disorder_ms: Duration = Field("0s", alias="disorder", validate_default=True)
     hidden: dict[str, Any] = Field(default_factory=dict)
     event: dict[str, Any]
@@ -195,6 +221,8 @@ def records(stream: Stream, changed: bool = True) -> Iterator[Record]:
             if change.path is not None and change.holds(number) and other.rng.random() < change.share:
                 other.number, other.time_s, other.hidden = number, now.time_s, now.hidden
                 apply(change, instead, drawn, other)
+        if stream.only is not None:
+            now.time_s = stream.only.next_s(now.time_s)
         arrived_ms = BEGIN_MS + now.time_s * 1000
         drawn.setdefault("time", round(arrived_ms / 1000 - late_s, 3))
         yield Record(number, int(arrived_ms), None, orjson.dumps(drawn))

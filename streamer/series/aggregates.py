@@ -3,7 +3,8 @@
 A window closes once the newest event of its model lies `lateness` behind its end, so that disorder within that bound
 changes nothing. It counts only where the windows before and after it have events of the model, too: the first window
 is a part of one, so are the edges of a burst, and a silence of the whole model is nobody's zero (`silence` hears it). A
-group that is silent while its model speaks counts zero events.
+group that is silent while its model speaks counts zero events. Of counts these edges stand apart (`edges`): where a
+model speaks for five minutes of each hour there is nothing else.
 
 With `least` a window goes on until it has seen so many numbers of its group: however thin the traffic, each value is as
 sure as the next. Then its edges do not matter, and neither does silence.
@@ -112,6 +113,15 @@ class Value(NamedTuple):
     n: int
 
 
+def column_of(values: list[Value]) -> Column:
+    """In the order of the log."""
+    values = sorted(values)
+    rows = np.array([value.row for value in values], np.int64)
+    events = np.array([value.event for value in values], np.int64)
+    numbers = np.array([value.value for value in values], np.float64)
+    return Column(rows, numbers, events, spans=[(value.start_ms, value.end_ms, value.n) for value in values])
+
+
 class Aggregates(SourceBase):
     """Makes `traffic` (count of events) and STAT(NUMBER), by windows of `window_ms`."""
 
@@ -120,9 +130,11 @@ class Aggregates(SourceBase):
         self.stat, self.path = aggregate_of(signal)
         self.window_ms, self.lateness_ms = window_ms, lateness_ms
         self.clocks: dict[str, Clock] = {}
+        self.beside: list[Value] = []  # of the last column: counts of windows beside a silence
         self.latest = np.zeros((0, 2), np.int64)  # event time and offset of the last event of each row
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
+        self.beside = []
         used = np.flatnonzero(groups.of_event >= 0)
         if not len(used):
             return Column(used, np.zeros(0), used)
@@ -134,11 +146,10 @@ class Aggregates(SourceBase):
         models = batch.model[used]
         for i in dense(models.astype(np.int64))[1]:
             values += self._close(batch.strings[models[i]], used[models == models[i]], batch, begun)
-        values.sort()
-        rows = np.array([value.row for value in values], np.int64)
-        events = np.array([value.event for value in values], np.int64)
-        numbers = np.array([value.value for value in values], np.float64)
-        return Column(rows, numbers, events, spans=[(value.start_ms, value.end_ms, value.n) for value in values])
+        return column_of(values)
+
+    def edges(self) -> Column:
+        return column_of(self.beside)
 
     def _rows(self, groups: Groups, used: I64, table: SeriesTable) -> I64:
         inverse, first = dense(groups.of_event[used])
@@ -222,12 +233,13 @@ class Aggregates(SourceBase):
             whole = clock.spoke == window - 1 and self._spoke(clock, model, window + 1, event, begun)
             clock.skipped += (window - 1 - clock.spoke if clock.spoke >= 0 else 0) + (not whole)
             clock.spoke = window
-            if whole:
+            if whole or self.stat in COUNTS:
                 begin, end = window * length, (window + 1) * length
                 numbers = [
                     (row, value, parts[row].n if row in parts else 0) for row, value in self._told(clock, window, parts)
                 ]
-                found += [Value(event, begin, row, value, end, n) for row, value, n in numbers]
+                of = found if whole else self.beside
+                of += [Value(event, begin, row, value, end, n) for row, value, n in numbers]
         return found
 
     def _go_on(self, clock: Clock, window: int, parts: dict[int, Part], event: int) -> list[Value]:

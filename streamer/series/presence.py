@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from detectors.extremes import DAY_MS, DailyExtremes, odds
+from detectors.extremes import NEVER as NO_DAY
 from schemas.events.batch import Batch
 from streamer.series.calendar import NEVER, Away
 from streamer.series.source_base import NOBODY, SourceBase
@@ -130,7 +131,10 @@ class Presence(SourceBase):
             # What speaks seldom has a small part of what may be wrong, so that many of them have no more than one.
             share = min(max(int(before[begin]), 1) / max(int(counts[begin]), 1), 1.0)
             floors = self.days.mean[row, :, 0] * FLOORS
-            self.days.turn(row, int(days[begin]), odds(self.rate, len(FLOORS) / share), floors)
+            # The day that a row begins in is a part of one and belongs to the next: who speaks for an hour of each
+            # night has no night's gap in it, and days that differ so much would make a limit of two nights.
+            day = int(days[begin]) + int(self.days.day.item(row) == NO_DAY)
+            self.days.turn(row, day, odds(self.rate, len(FLOORS) / share), floors)
             self.days.today[row, :, 0] = np.maximum(self.days.today[row, :, 0], most[:, part])
 
     def alone(self, table: SeriesTable) -> bool:

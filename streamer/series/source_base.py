@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from streamer.series.table import Group, Heard, SeriesTable
-from streamer.signals.columns import I64
+from streamer.signals.columns import I64, Column
 
 NOBODY: I64 = np.zeros(0, np.int64)
 
@@ -30,6 +30,10 @@ class SourceBase:
     def samples(self) -> Mapping[Group, Any]:
         """Nothing is learned from events as a whole."""
         return {}
+
+    def edges(self) -> Column:
+        """It has no windows."""
+        return Column(NOBODY, np.zeros(0), NOBODY)
 
     def skipped(self) -> Mapping[str, int]:
         """All that it makes counts."""

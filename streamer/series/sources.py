@@ -50,6 +50,9 @@ class Source(Protocol):
     def samples(self) -> Mapping[Group, Any]:
         """What groups learned from since the last call, where that is more than the rows of its table have."""
 
+    def edges(self) -> Column:
+        """What it counted in windows beside a silence, since the last column began, for whoever judges these, too."""
+
     def skipped(self) -> Mapping[str, int]:
         """By model its windows that counted for nothing."""
 

@@ -122,6 +122,36 @@ def test_without_for_a_level_fires_with_its_first_breach() -> None:
     )
 
 
+def test_what_comes_and_goes_is_one_alert_that_stays_open() -> None:
+    """Until it was clear for twice as long as it was before it came again; after `accept_after` it is another one."""
+    play(
+        Policy(0, 10_000, 0, accept_after_ms=300_000),
+        """
+        0   breach -> firing firing
+        30  clear  -> - fading
+        40  tick   -> resolved quiet
+        60  breach -> firing firing
+        90  clear  -> - fading
+        120 breach -> - firing
+        150 clear  -> - fading
+        180 breach -> - firing
+        200 clear  -> - fading
+        259 tick   -> - fading
+        260 tick   -> resolved quiet
+        499 breach -> firing firing
+        500 clear  -> - fading
+        900 tick   -> - fading
+        1097 tick  -> - fading
+        1098 tick  -> resolved quiet
+        1398 breach -> firing firing
+        1399 clear -> - fading
+        1401 breach -> - firing
+        1402 clear -> - fading
+        1412 tick  -> resolved quiet
+    """,
+    )
+
+
 def test_a_cooldown_suppresses_and_counts() -> None:
     book = make(m=Policy(0, 1_000, 60_000))
     found(book, 0, DRIFT, 0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from math import pi, sin
 from typing import Any
 
@@ -17,6 +18,7 @@ TEXT, SIGNAL, WINDOW = "{kind: level, against: days}", "traffic", "{time: 10m}"
 TEN_MS = HOUR_MS // 6
 WEEK = 7 * 24
 Load = Callable[[int], float]
+SEEDS = 10 if os.environ.get("DRIFTLINE_REPETITIONS") else 2
 
 
 def steady(hour: int) -> float:
@@ -49,11 +51,11 @@ def bursts(hour: int) -> float:
     return 1.0
 
 
-def breaches(monitor: Any, load: Load, begin: int, end: int, seed: int = 0, a_window: float = 60.0) -> list[int]:
-    """The hours in whose windows there is a breach."""
-    draw = np.random.default_rng((seed, begin))
+def breaches(monitor: Any, load: Load, begin: float, end: int, seed: int = 0, a_window: float = 60.0) -> list[int]:
+    """The hours in whose windows there is a breach; it may begin within an hour."""
+    draw = np.random.default_rng((seed, int(begin)))
     found = []
-    for window in range(begin * 6, end * 6):
+    for window in range(round(begin * 6), end * 6):
         share = 6.0 * (window % 6 == 0) + 0.01 if load is bursts else load(window // 6)
         value = float(draw.poisson(a_window * share))
         if monitor.judge(0, value, span(window * TEN_MS, TEN_MS, int(value)), 0).breach:
@@ -83,10 +85,50 @@ def test_who_opens_in_the_morning_and_goes_home_is_no_fault(begin: int) -> None:
 
 
 @pytest.mark.parametrize("factor", [0.25, 4.0, 8.0])
-def test_in_the_first_day_a_fault_is_smaller_than_a_morning(factor: float) -> None:
-    monitor = traffic()
-    assert breaches(monitor, steady, 0, 3) == []
-    assert breaches(monitor, lambda hour: factor, 3, 4) == [3]
+def test_in_the_first_day_a_fault_is_smaller_than_a_morning_and_begins_at_any_minute(factor: float) -> None:
+    for begin, found in ((3.0, []), (3 + 1 / 3, [3]), (3.5, []), (3 + 2 / 3, [3])):
+        monitor = traffic()
+        assert breaches(monitor, steady, 0, 3) == breaches(monitor, steady, 3, round(begin)) == []
+        assert breaches(monitor, lambda hour: factor, begin, 4) == found
+
+
+@pytest.mark.parametrize("night", [0.5, 0.2, 0.05])
+def test_the_first_mornings_and_evenings_are_no_news(night: float) -> None:
+    """However quiet the night is, and whenever the model starts; ten seeds of each."""
+    for seed in range(SEEDS):
+        begin = (4, 14, 0, 2, 6, 8, 12, 18, 22, 5 * 24 + 3)[seed]
+        assert breaches(traffic(), lambda hour: 1.0 if 7 <= hour % 24 < 22 else night, begin, begin + 72, seed) == []
+
+
+def spoken(monitor: Any, hour: int, windows: int, mean: float, draw: np.random.Generator) -> bool:
+    """Whether there is a breach in an hour of so many windows with events, between two silences."""
+    told = False
+    for place in range(windows):
+        given = span((hour * 6 + place) * TEN_MS, TEN_MS, 1)._replace(whole=0 < place < windows - 1)
+        told |= monitor.judge(0, float(draw.poisson(mean)), given, 0).breach
+    return told
+
+
+@pytest.mark.parametrize(("hours", "windows"), [(range(24), 1), ((2,), 6)])
+def test_windows_beside_a_silence_count(hours: Sequence[int], windows: int) -> None:
+    """All events of an hour come in its first minutes, or all of a day in one hour of the night."""
+    for seed in range(SEEDS):
+        monitor, draw, at = traffic(), np.random.default_rng(seed), 22 * 24
+        assert not any([spoken(monitor, day + h, windows, 100.0, draw) for day in range(0, at, 24) for h in hours])
+        told = [spoken(monitor, at + h, windows, 30.0, draw) for h in (*hours, hours[0] + 24)]
+        assert not told[0]
+        assert any(told[1:6]), "once the hour is over, or some of them"
+
+
+def test_hours_beside_hours_without_events_are_left_to_silence() -> None:
+    monitor, draw, at = traffic(), np.random.default_rng(0), 22 * 24
+    for hour in range(at):
+        spoken(monitor, hour, 6, 60.0, draw)
+    assert not spoken(monitor, at, 2, 60.0, draw), "then nothing for three hours"
+    assert not spoken(monitor, at + 4, 2, 60.0, draw)
+    assert not spoken(monitor, at + 5, 6, 60.0, draw)
+    assert not spoken(monitor, at + 6, 6, 18.0, draw)
+    assert spoken(monitor, at + 7, 6, 18.0, draw), "later hours are judged as ever"
 
 
 @pytest.mark.parametrize("load", [steady, day_night, office, holiday, growth])
@@ -117,9 +159,9 @@ def test_thin_traffic_falls_by_chance() -> None:
 def test_in_school_what_was_told_is_not_told_again() -> None:
     monitor = traffic()
     assert breaches(monitor, steady, 0, 5) == []
-    assert breaches(monitor, lambda hour: 3.0, 5, 6) == [5]
+    assert breaches(monitor, lambda hour: 3.0, 5 + 1 / 3, 6) == [5]
     assert breaches(monitor, steady, 6, 12) == []
-    assert breaches(monitor, lambda hour: 3.0, 12, 13) == []
+    assert breaches(monitor, lambda hour: 3.0, 12 + 1 / 3, 13) == []
 
 
 @pytest.mark.parametrize(("direction", "found"), [("up", []), ("down", [1])])

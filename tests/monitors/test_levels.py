@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from math import pi, sin
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from streamer.monitors.levels import PATIENCE, AggregateMonitor, LevelMonitor, Span, TrendMonitor
 from streamer.monitors.seasons import HOUR_MS
+from tests.monitors.daily import monitor_of, span
 from tests.series.windows import BEGIN_S, DAY_S, HOUR_S, TRAFFIC, alerts, config, fired, latency, poisson, run
 
 
@@ -197,3 +199,23 @@ def test_a_state_that_no_dump_made_is_refused(kind: str, wrong: dict[str, Any]) 
     monitor = made(AggregateMonitor, text)
     with pytest.raises(ValueError, match="invalid remembered values|without its places"):
         monitor.load({**monitor.dump(), **wrong})
+
+
+@pytest.mark.parametrize("weekend", [1.0, 0.8, 0.5])
+def test_faster_weekends_are_no_trend_and_one_percent_a_day_is(weekend: float) -> None:
+    """Eight weeks of hours; ten seeds by DRIFTLINE_REPETITIONS, else one."""
+    for seed in range(10 if os.environ.get("DRIFTLINE_REPETITIONS") else 1):
+        draw, day = np.random.default_rng(seed), np.arange(8 * 168) // 24
+        values = 100.0 * np.where(day % 7 >= 5, weekend, 1.0) * (1.0 + 0.1 * draw.standard_normal(len(day)))
+        rising = values * (1.0 + 0.01 * np.maximum(day - 28, 0))
+        for given, begin, end in ((values, 0, 56), (rising, 28, 42)):
+            monitor = trend_monitor()
+            told = [monitor.judge(0, x, span(h * HOUR_MS, HOUR_MS, 9), h) for h, x in enumerate(given.tolist())]
+            days = {h // 24 for h, verdict in enumerate(told) if verdict is not None and verdict.breach}
+            assert not days if given is values else begin <= min(days) <= end
+
+
+def trend_monitor() -> TrendMonitor:
+    monitor = monitor_of("{kind: trend}", "p95(latency_ms)", "{time: 1h}")
+    assert type(monitor) is TrendMonitor
+    return monitor

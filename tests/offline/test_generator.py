@@ -198,3 +198,19 @@ def test_disorder_is_within_its_bound_and_the_twin_draws_the_same() -> None:
 def test_a_change_below_a_text_or_a_number_changes_nothing(path: str, how: dict[str, Any]) -> None:
     plan = {"events": 3, "event": {"a": "text", "n": 1.0}}
     assert stream({**plan, "changes": [{"from": 0, "path": path, **how}]}) == stream(plan)
+
+
+def test_events_come_only_when_it_is_said() -> None:
+    """Hours since the beginning, a Thursday; Saturday begins at 48."""
+    for only, hours in (
+        ({"for": "5m", "each": "1h"}, {*range(40)}),
+        ({"from": "2h", "for": "1h"}, {day * 24 + 2 for day in range(8)}),
+        ({"from": "8h", "for": "2h", "weekdays": True}, {d * 24 + h for d in (0, 1, 4, 5, 6, 7) for h in (8, 9)}),
+    ):
+        plan = {"events": 400, "every": "30s", "only": only, "event": {"v": 1}}
+        times_ms = [record.time_ms - BEGIN_MS for record in records(Stream.model_validate(plan))]
+        found = {at // 3_600_000 for at in times_ms}
+        assert found <= hours
+        assert len(found) >= 2
+        if only["for"] == "5m":
+            assert {at // 60_000 % 60 for at in times_ms} <= {*range(5)}

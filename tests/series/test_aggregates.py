@@ -139,3 +139,25 @@ def test_the_statistics_of_a_long_window_are_those_of_all_its_numbers() -> None:
         assert isinstance(monitor, LevelMonitor)
         # But for those that share its last minute.
         assert monitor.kept[0, 0] == pytest.approx([getattr(np, name)(values)], rel=0.02)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_counts_beside_a_silence_stand_apart(size: int) -> None:
+    """In minutes of a burst each ten; the first of all is a part of a window."""
+    setup = config("  t: {signal: traffic, detect: {kind: level, against: days}}\n", "limits: {lateness: 0s}\n")
+    times = [600 * burst + second for burst in range(4) for second in (0, 10, 70, 130, 140, 150)]
+    task = run(setup, [], size)
+    [source] = [source for source in task.sources.values() if isinstance(source, Aggregates)]
+    [table] = task.tables.values()
+    found: list[tuple[int, float]] = []
+    for begin in range(0, len(times), size):
+        records = [
+            Record(begin + i, -1, None, json.dumps({"model": "m", "time": BEGIN_S + at}).encode())
+            for i, at in enumerate(times[begin : begin + size])
+        ]
+        task.step(decode(records, fields_of(setup), AT[0]))
+        edges = source.edges()
+        found += [(span[0] // 1000 - BEGIN_S, value) for span, value in zip(edges.spans, edges.values, strict=True)]
+    # The last window of the first burst, then the first and the last of each: what is open is not told yet.
+    assert found == [(120, 3.0), (600, 2.0), (720, 3.0), (1200, 2.0), (1320, 3.0), (1800, 2.0)]
+    assert table.reference.at(0).n == 4, "and nobody else sees them"

@@ -95,7 +95,7 @@ def spoken(source: Presence, table: SeriesTable, events: list[tuple[float, str]]
     source.column(batch, grouped(table, batch), table, {})
 
 
-GAPS = [(100, "a"), (160, "a"), (150, "b"), (170, "b"), (400, "a"), (86_500, "b"), (86_560, "b"), (90_000, "a")]
+GAPS = [(100, "a"), (160, "a"), (150, "b"), (170, "b"), (400, "a"), (86_500, "b"), (86_560, "b"), (180_000, "a")]
 
 
 @pytest.mark.parametrize("sizes", [[8], [1] * 8, [3, 5], [5, 2, 1]])
@@ -104,9 +104,9 @@ def test_the_longest_gap_of_a_day_in_time_and_in_events_of_the_model_however_the
     for size in sizes:
         spoken(source, table, GAPS[begin : begin + size])
         begin += size
-    # By row: of the first day a gap of 240 s and 3 events, and one of 20 s and 1; of the second what is newer.
-    assert source.days.waiting[:, :, 0, -1].tolist() == [[240_000.0, 3.0], [20_000.0, 1.0]]
-    assert source.days.today[:, :, 0].tolist() == [[89_600_000.0, 3.0], [86_330_000.0, 2.0]]
+    # By row: of the first day a gap of 240 s and 3 events, of the third what is newer; the first is no day of its own.
+    assert source.days.waiting[:, :, 0, -1].tolist() == [[240_000.0, 3.0], [-np.inf, -np.inf]]
+    assert source.days.today[:, :, 0].tolist() == [[179_600_000.0, 3.0], [86_330_000.0, 2.0]]
     assert source.gap(1, "m") == (0.0, 1.0)
 
 
@@ -126,10 +126,18 @@ def test_who_speaks_seldom_may_be_wrong_seldom() -> None:
     for others in (1, 200):
         source, table = Presence(), table_of("events", ("caller",))
         for day in range(12):
-            spoken(source, table, [(86_400 * day + 60 * (1 + day % 2) * i, "a") for i in range(1, 10)])
-            spoken(source, table, [(86_400 * day + 3600, "b")] * others)
+            spoken(source, table, [(86_400 * day + 21_600 * (day % 3) + 60 * i, "a") for i in range(1, 10)])
+            spoken(source, table, [(86_400 * day + 44_000, "b")] * others)
         limits.append(source.days.limits(0, 0)[1] - source.days.usual(0, 0)[1])
     assert limits[1] > limits[0]
+
+
+def test_the_day_that_it_begins_in_makes_no_night_longer() -> None:
+    """Who speaks for a minute of each night has a gap of seconds in the first, and of a day in all others."""
+    source, table = Presence(), table_of("events")
+    for day in range(12):
+        spoken(source, table, [(86_400 * day + 7_200 + i, "a") for i in range(60)])
+    assert source.days.limits(0, 0)[1] < 1.6 * 86_400_000
 
 
 def test_a_model_that_leaves_is_counted_anew() -> None:
