@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import adwin, distribution, envelope, extremes, history, page_hinkley, reference, shiryaev_roberts
+from detectors import (
+    adwin,
+    cusum,
+    distribution,
+    envelope,
+    envelope_state,
+    extremes,
+    history,
+    page_hinkley,
+    reference,
+    shiryaev_roberts,
+)
 from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State, ageless, array_of, check_values
 from detectors.distribution import Closed
 from detectors.envelope import Envelope
@@ -119,7 +130,8 @@ class CompiledEnvelope(Forgetting):
         beyond = extremes.beyond(extremes.odds(params.rate, envelope.TESTS))
         sides = params.direction != "down", params.direction != "up"
         self.shares = params.shares
-        self.core = native.Envelope(beyond, envelope.floors_of(params).tolist(), *sides, params.shares)
+        floors = envelope.floors_of(params).tolist()
+        self.core = native.Envelope(beyond, extremes.odds(params.rate, cusum.TESTS), floors, *sides, params.shares)
 
     def update(self, rows: I64, values: F64, times_ms: I64 | None = None) -> Hits:
         hits, ages, tiers = self.core.update(
@@ -138,16 +150,16 @@ class CompiledEnvelope(Forgetting):
 
     def dump(self) -> dict[str, NDArray[Any]]:
         ints, floats = self.core.dump()
-        flat = zip((*envelope.INTS, *envelope.FLOATS), (*ints, *floats), strict=True)
-        shaped = {name: array.reshape(self.rows, *envelope.SHAPES[name]) for name, array in flat}
-        shaped |= {name: shaped[name].astype(np.uint8) for name in envelope.SMALL}
-        return envelope.packed(shaped, self.shares)
+        flat = zip((*envelope_state.INTS, *envelope_state.FLOATS), (*ints, *floats), strict=True)
+        shaped = {name: array.reshape(self.rows, *envelope_state.SHAPES[name]) for name, array in flat}
+        shaped |= {name: shaped[name].astype(np.uint8) for name in envelope_state.SMALL}
+        return envelope_state.packed(shaped, self.shares)
 
     def load(self, state: State) -> None:
-        found = envelope.unpacked(state, self.shares)
+        found = envelope_state.unpacked(state, self.shares)
         flat = {name: np.ascontiguousarray(array).ravel() for name, array in found.items()}
-        flat |= {name: flat[name].astype(np.int64) for name in envelope.SMALL}
-        self.core.load([flat[name] for name in envelope.INTS], [flat[name] for name in envelope.FLOATS])
+        flat |= {name: flat[name].astype(np.int64) for name in envelope_state.SMALL}
+        self.core.load([flat[name] for name in envelope_state.INTS], [flat[name] for name in envelope_state.FLOATS])
 
 
 class CompiledPageHinkley(Forgetting):
