@@ -63,11 +63,11 @@ limit is as much wider.
 FADED = 1.0 - 1.0 / MEMORY
 """What a day leaves of those before it."""
 ROUNDING = 1e-9
-MIXED, CAME, UNLIKE = 2, 3, 5
+MIXED, CAME, UNLIKE, NOW = 2, 3, 5, 7
 
-TOTALS = ("n", "ones", "mixed", "came", "expected", "unlike", "weight")
+TOTALS = ("n", "ones", "mixed", "came", "expected", "unlike", "weight", "apart", "next")
 """Of a row: values and ones lately, whether ones were of different size, what came and was expected in the window that
-goes on, and by how much windows differ, over how much they could tell.
+goes on; by how much windows differ, over how much they could tell; and what follows from that for today and tomorrow.
 """
 FADING = [TOTALS.index(name) for name in ("n", "ones", "unlike", "weight")]
 SIDES = len(RATIOS)
@@ -119,13 +119,15 @@ class Cusums:
     def turn(self, row: int, day: int) -> None:
         """A block of this day comes next."""
         if self.days.behind(row, day):
-            wider = 1.0 + WIDER * self.unlike(row)
+            apart = self.totals.item(row, NOW + 1)  # Of the day before the last: a fault of today is no excuse yet.
+            self.totals[row, NOW:] = apart, self.unlike(row)
+            wider = 1.0 + WIDER * apart
             self.days.turn(row, day, self.odds * wider, [floor * wider for floor in self.floors])
             self.totals[row, FADING] *= FADED
 
     def unlike(self, row: int) -> float:
         """The deviation of healthy stretches among themselves, beyond chance, as a part of what is expected."""
-        *_, unlike, weight = self.totals[row].tolist()
+        unlike, weight = self.totals[row, UNLIKE:NOW].tolist()
         return sqrt(max(unlike - sqrt(2.0 * weight), 0.0) / weight) if weight > 0.0 else 0.0
 
     def mixed(self, row: int, ones: float, apart: float, squares: float) -> bool:
@@ -148,7 +150,7 @@ class Cusums:
         if n < LEAST or known > RARE * n:
             self.sums[row], self.since[row] = 0.0, 0.0
             return None
-        each, error, far = SIZE / n * factor_of(load, seen), sqrt(known) + SHY, 1.0 + APART * self.unlike(row)
+        each, error, far = SIZE / n * factor_of(load, seen), sqrt(known) + SHY, 1.0 + APART * self.totals.item(row, NOW)
         above, below = each * (known + error) * far, each * max(known - error, 0.0) / far
         self._compare(row, ones, each * known)
         told, sums, since = None, self.sums[row].tolist(), self.since[row].tolist()
@@ -174,7 +176,8 @@ class Cusums:
         totals[CAME : CAME + 2] = came, usual
         if usual >= WINDOW:
             away = came - usual
-            totals[CAME:] = 0.0, 0.0, totals[-2] + min(away * away - usual, ODD * usual), totals[-1] + usual * usual
+            totals[CAME:UNLIKE] = 0.0
+            totals[UNLIKE:NOW] += min(away * away - usual, ODD * usual), usual * usual
 
     def dump(self) -> NDArray[Any]:
         """WIDTH numbers a row."""

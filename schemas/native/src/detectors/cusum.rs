@@ -20,7 +20,7 @@ const APART: f64 = 1.5;
 const WIDER: f64 = 3.0;
 const ROUNDING: f64 = 1e-9;
 const SIDES: usize = 4;
-const TOTALS: usize = 7;
+const TOTALS: usize = 9;
 pub const WIDTH: usize = TOTALS + (2 + 4 + LAG + 1) * SIDES;
 
 /// Values, and ones among them.
@@ -36,6 +36,8 @@ pub struct Cusums {
     expected: f64,
     unlike: f64,
     weight: f64,
+    apart: f64,
+    next: f64,
     sums: [f64; SIDES],
     since: [f64; SIDES],
     sides: [Side; SIDES],
@@ -49,6 +51,8 @@ pub const FRESH_CUSUMS: Cusums = Cusums {
     expected: 0.0,
     unlike: 0.0,
     weight: 0.0,
+    apart: 0.0,
+    next: 0.0,
     sums: [0.0; SIDES],
     since: [0.0; SIDES],
     sides: [FRESH_SIDE; SIDES],
@@ -62,7 +66,8 @@ fn factor_of(load: Counts, seen: Counts) -> f64 {
 impl Cusums {
     /// A day is over.
     pub fn end_day(&mut self, odds: f64) {
-        let wider = 1.0 + WIDER * self.unlike();
+        (self.apart, self.next) = (self.next, self.unlike());
+        let wider = 1.0 + WIDER * self.apart;
         let (beyond, floor) = ((odds * wider - EULER) / GUMBEL, (odds - EULER) * wider);
         self.sides.iter_mut().for_each(|side| side.end_day(beyond, floor));
         let faded = 1.0 - 1.0 / MEMORY as f64;
@@ -106,7 +111,7 @@ impl Cusums {
             return None;
         }
         let [load, seen] = under().map(|(all, some)| (all, if turned { all - some } else { some }));
-        let (each, error, far) = (SIZE / n * factor_of(load, seen), known.sqrt() + SHY, 1.0 + APART * self.unlike());
+        let (each, error, far) = (SIZE / n * factor_of(load, seen), known.sqrt() + SHY, 1.0 + APART * self.apart);
         let less = known - error;
         let (above, below) = (each * (known + error) * far, each * (if less > 0.0 { less } else { 0.0 }) / far);
         self.compare(ones, each * known);
@@ -140,7 +145,8 @@ impl Cusums {
     }
 
     pub fn dump(&self) -> [f64; WIDTH] {
-        let totals = [self.n, self.ones, self.mixed, self.came, self.expected, self.unlike, self.weight];
+        let totals =
+            [self.n, self.ones, self.mixed, self.came, self.expected, self.unlike, self.weight, self.apart, self.next];
         let of = |one: fn(&Side) -> f64| self.sides.each_ref().map(one);
         let waiting = self.sides.each_ref().map(|side| side.waiting);
         let parts: [&[f64]; 9] = [
@@ -162,7 +168,7 @@ impl Cusums {
     /// What `dump` gave, checked by the caller.
     pub fn load(state: &[f64]) -> Cusums {
         let mut row = FRESH_CUSUMS;
-        let [n, ones, mixed, came, expected, unlike, weight] = std::array::from_fn(|i| state[i]);
+        let [n, ones, mixed, came, expected, unlike, weight, apart, next] = std::array::from_fn(|i| state[i]);
         let part = |place: usize| -> [f64; SIDES] { std::array::from_fn(|i| state[TOTALS + place * SIDES + i]) };
         let (today, mean, variance, limit) = (part(2), part(3), part(4), part(5));
         for (i, side) in row.sides.iter_mut().enumerate() {
@@ -170,6 +176,6 @@ impl Cusums {
             let count = part(6 + LAG)[i] as i64;
             *side = Side { today: today[i], mean: mean[i], variance: variance[i], limit: limit[i], waiting, count };
         }
-        Cusums { n, ones, mixed, came, expected, unlike, weight, sums: part(0), since: part(1), ..row }
+        Cusums { n, ones, mixed, came, expected, unlike, weight, apart, next, sums: part(0), since: part(1), ..row }
     }
 }
