@@ -56,7 +56,7 @@ WINDOW, ODD = 16.0, 8.0
 """Windows of so many expected ones tell how much healthy stretches differ beyond chance. None differs by more than ODD
 times what chance would, or a fault would excuse itself.
 """
-APART, WIDER = 1.5, 3.0
+APART, WIDER = 1.5, 2.0
 """Expected are so many deviations more than usual, of healthy stretches among themselves; and where they differ much, a
 limit is as much wider.
 """
