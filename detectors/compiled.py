@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import adwin, distribution, envelope, extremes, history, page_hinkley, reference, shiryaev_roberts
+from detectors import (
+    adwin,
+    cusum,
+    distribution,
+    envelope,
+    envelope_state,
+    extremes,
+    history,
+    page_hinkley,
+    reference,
+    shiryaev_roberts,
+)
 from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State, ageless, array_of, check_values
 from detectors.distribution import Closed
 from detectors.envelope import Envelope
@@ -109,6 +120,13 @@ class CompiledAdwin(Forgetting):
         )
 
 
+def limits_at(rate: float) -> tuple[float, float]:
+    """Of a row with so many false alarms a day: how many deviations of the daily extremes a limit of averages is away,
+    and how unlikely sums of ones are to go beyond theirs.
+    """
+    return extremes.beyond(extremes.odds(rate, envelope.TESTS)), extremes.odds(rate, cusum.TESTS)
+
+
 class CompiledEnvelope(Forgetting):
     """`detectors.envelope.EnvelopeBank`."""
 
@@ -116,10 +134,10 @@ class CompiledEnvelope(Forgetting):
 
     def __init__(self, params: Envelope) -> None:
         assert native is not None
-        beyond = extremes.beyond(extremes.odds(params.rate, envelope.TESTS))
         sides = params.direction != "down", params.direction != "up"
         self.shares = params.shares
-        self.core = native.Envelope(beyond, envelope.floors_of(params).tolist(), *sides, params.shares)
+        floors = envelope.floors_of(params).tolist()
+        self.core = native.Envelope(limits_at(params.rate), floors, *sides, params.shares)
 
     def update(self, rows: I64, values: F64, times_ms: I64 | None = None) -> Hits:
         hits, ages, tiers = self.core.update(
@@ -129,8 +147,8 @@ class CompiledEnvelope(Forgetting):
 
     def share(self, rates: F64) -> None:
         """See `EnvelopeBank.share`."""
-        known = extremes.odds_of(rates, envelope.TESTS).tolist()
-        self.core.share(np.array([extremes.beyond(odds) for odds in known], np.float64))
+        known, place = np.unique(rates, return_inverse=True)
+        self.core.share(np.array([limits_at(rate) for rate in known.tolist()], np.float64)[place].ravel())
 
     def in_school(self, row: int) -> bool:
         return bool(self.core.days_left()[row])
@@ -143,16 +161,16 @@ class CompiledEnvelope(Forgetting):
 
     def dump(self) -> dict[str, NDArray[Any]]:
         ints, floats = self.core.dump()
-        flat = zip((*envelope.INTS, *envelope.FLOATS), (*ints, *floats), strict=True)
-        shaped = {name: array.reshape(self.rows, *envelope.SHAPES[name]) for name, array in flat}
-        shaped |= {name: shaped[name].astype(np.uint8) for name in envelope.SMALL}
-        return envelope.packed(shaped, self.shares)
+        flat = zip((*envelope_state.INTS, *envelope_state.FLOATS), (*ints, *floats), strict=True)
+        shaped = {name: array.reshape(self.rows, *envelope_state.SHAPES[name]) for name, array in flat}
+        shaped |= {name: shaped[name].astype(np.uint8) for name in envelope_state.SMALL}
+        return envelope_state.packed(shaped, self.shares)
 
     def load(self, state: State) -> None:
-        found = envelope.unpacked(state, self.shares)
+        found = envelope_state.unpacked(state, self.shares)
         flat = {name: np.ascontiguousarray(array).ravel() for name, array in found.items()}
-        flat |= {name: flat[name].astype(np.int64) for name in envelope.SMALL}
-        self.core.load([flat[name] for name in envelope.INTS], [flat[name] for name in envelope.FLOATS])
+        flat |= {name: flat[name].astype(np.int64) for name in envelope_state.SMALL}
+        self.core.load([flat[name] for name in envelope_state.INTS], [flat[name] for name in envelope_state.FLOATS])
 
 
 class CompiledPageHinkley(Forgetting):

@@ -35,7 +35,8 @@ import numpy as np
 
 from detectors.bank import F64, State
 from detectors.counts import log_beta
-from detectors.envelope import ALIKE, LEVELS, OFTEN, SIZES
+from detectors.envelope import ALIKE, OFTEN
+from detectors.envelope_state import LEVELS, SIZES
 from detectors.scales import drawn_in, level_of, moments, slope_of
 
 POWER = 0.8

@@ -31,19 +31,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import extremes, loads
-from detectors.bank import F64, I64, Hits, State, array_of, by_row, check_values, rows_of
-from detectors.extremes import DAY_MS, FRESH, LAG, DailyExtremes, odds, odds_of
-from detectors.loads import KINDS, LOADS, NEVER, Loads
+from detectors.bank import F64, I64, Hits, State, by_row, check_values
+from detectors.cusum import Cusums
+from detectors.envelope_state import (
+    CHANNELS,
+    FACTOR,
+    FIRST,
+    LEVELS,
+    MOMENTS,
+    SHAPES,
+    SIZES,
+    SMALL,
+    SUMS,
+    packed,
+    unpacked,
+)
+from detectors.extremes import DAY_MS, DailyExtremes, odds, odds_of
+from detectors.loads import Loads
 from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
 from detectors.scales import KNEE, drawn_in, level_of, moments, slope_of
 
-FIRST, FACTOR, LEVELS = 8, 4, 7
-SIZES = tuple(FIRST * FACTOR**level for level in range(LEVELS))
-"""Values in a block of each level."""
-SUMS = 5  # of the values, their distances from the centre, their squares, what is usual under their load, their ms
-MOMENTS = 3  # see `moments`
-CHANNELS = 2 * LEVELS
 TESTS = 12.0
 """What shares the rate of a series: all channels have 28 sides, but what one shows its neighbours show, too."""
 
@@ -84,26 +91,8 @@ OFTEN, ALIKE = 30.0, 1.5
 
 Block = tuple[float, float, float, float, float]
 """Sums of a block's values, see SUMS."""
-INTS = ("fill", "day", "count", "since")
-SMALL = ("fill", "count")  # numbers of one byte
-FLOATS = ("sums", "seen", "runs", "earlier", "today", "mean", "variance", "limit", "waiting", "loads", "pace", "spans")
-SIDES = (CHANNELS, 2)
-SHAPES: dict[str, tuple[int, ...]] = {
-    "fill": (LEVELS,),
-    "day": (),
-    "count": SIDES,
-    "since": (),
-    "sums": (LEVELS, SUMS),
-    "seen": (MOMENTS,),
-    "runs": (4,),
-    "earlier": (LEVELS, MOMENTS),
-    **dict.fromkeys(("today", "mean", "variance", "limit"), SIDES),
-    "waiting": (CHANNELS, 2 * LAG),
-    "loads": (LOADS, len(KINDS)),
-    "pace": (),
-    "spans": (LEVELS, 2),
-}
-"""Arrays of a dump: what they have of each row; of shares only every other channel, see `packed`."""
+Told = tuple[int, float, float, int]
+"""Direction, statistic, threshold and how many values ago it began."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +136,7 @@ class EnvelopeBank:
         self.runs = np.zeros((0, 4))  # the last value, how often in a row, the longest run before, how many ended
         self.earlier = np.zeros((0, LEVELS, MOMENTS))  # of the averages of each level: count, sum, squares
         self.spans = np.zeros((0, LEVELS, 2))  # of the blocks of each level: the shortest and the longest, in ms
-        self.loads = Loads()
+        self.loads, self.rare = Loads(), Cusums(params.rate)
         self.days = DailyExtremes(CHANNELS)
 
     @property
@@ -163,10 +152,12 @@ class EnvelopeBank:
             self.odds = np.concatenate([self.odds, np.full(more, odds(self.params.rate, TESTS))])
             self.loads.resize(rows)
             self.days.resize(rows)
+            self.rare.resize(rows)
 
     def share(self, rates: F64) -> None:
         """So many false alarms a day each row may have from now on; that is no part of a dump."""
         self.odds = odds_of(rates, TESTS)
+        self.rare.share(rates)
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
@@ -175,6 +166,7 @@ class EnvelopeBank:
         self.odds = self.odds[rows]
         self.loads.retain(rows)
         self.days.retain(rows)
+        self.rare.retain(rows)
 
     def forget(self, row: int) -> None:
         """The row begins anew, with values that come from now on."""
@@ -182,6 +174,7 @@ class EnvelopeBank:
             known[row] = 0
         self.loads.forget(row)
         self.days.forget(row)
+        self.rare.forget(row)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {name: getattr(self, name) for name in ("fill", "sums", "seen", "runs", "earlier", "spans")}
@@ -196,13 +189,14 @@ class EnvelopeBank:
         times = [0] * len(rows) if times_ms is None else times_ms[order].tolist()
         found: list[tuple[int, int, float, float, int, int]] = []
         for row, begin, end in spans:
-            fill, (total, apart, squares) = int(self.fill[row, 0]), self.sums[row, 0, :MOMENTS].tolist()
+            fill, (total, apart, squares, ones) = int(self.fill[row, 0]), self.sums[row, 0, :4].tolist()
             last, length, longest, ended = self.runs[row].tolist()
             for i in range(begin, end):
                 value = drawn[i]
                 total += value
                 apart += abs(value)
                 squares += value * value
+                ones += value != 0.0
                 fill += 1
                 said = None
                 if value == last:
@@ -212,19 +206,20 @@ class EnvelopeBank:
                 else:
                     last, length, longest, ended = value, 1.0, max(longest, length), ended + 1.0
                 if fill == FIRST:
-                    said = self._close(row, times[i], (total, apart, squares)) or said
-                    fill, total, apart, squares = 0, 0.0, 0.0, 0.0
+                    said = self._close(row, times[i], (total, apart, squares), ones) or said
+                    fill, total, apart, squares, ones = 0, 0.0, 0.0, 0.0, 0.0
                 if said is not None:
                     found.append((order.item(i), *said, self._tier(row)))
-            self.fill[row, 0], self.sums[row, 0, :MOMENTS] = fill, (total, apart, squares)
+            self.fill[row, 0], self.sums[row, 0, :4] = fill, (total, apart, squares, ones)
             self.runs[row] = last, length, longest, ended
         columns = list(zip(*sorted(found), strict=True)) or [()] * 6
         kinds = (np.int64, np.int8, np.float64, np.float64, np.int64, np.int8)
         return Hits(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
 
-    def _close(self, row: int, time_ms: int, sums: tuple[float, float, float]) -> tuple[int, float, float, int] | None:
+    def _close(self, row: int, time_ms: int, sums: tuple[float, float, float], ones: float) -> Told | None:
         """A block of the first level, and those of others that it fills; what the shortest says that says something."""
         self.days.turn(row, time_ms // DAY_MS, self.odds.item(row), self.floors)
+        self.rare.turn(row, time_ms // DAY_MS)
         self.seen[row] += (FIRST, sums[0], sums[2])
         said = None
         for level, block in self._blocks(row, (*sums, *self.loads.take(row, time_ms, FIRST, sums[0]))):
@@ -239,7 +234,22 @@ class EnvelopeBank:
                 self.days.take(row, channel, value)
             shortest, longest = self.spans[row, level].tolist()
             self.spans[row, level] = min(shortest or block[4], block[4]), max(longest, block[4])
-        return said
+        told = self._ones(row, sums, ones)
+        return said or told
+
+    def _ones(self, row: int, sums: tuple[float, float, float], ones: float) -> Told | None:
+        """What the values away from the centre say, by how many they are. Where all of them are of one size it is known
+        how many come under this load.
+        """
+        (_, whole, squares), load, seen = self.seen[row].tolist(), (0.0, 0.0), (0.0, 0.0)
+        if not self.rare.mixed(row, ones, *sums[1:]) and whole != 0.0:
+            one, (count, usual) = squares / whole, self.loads.lately(row, FIRST, sums[0])
+            load, seen = (count, usual / one), (self.seen.item(row, 0), whole / one)
+        told = self.rare.take(row, ones, load, seen, self.shares)
+        if told is None:
+            return None
+        way = -told[0] if whole < 0.0 else told[0]
+        return (way, *told[1:]) if (self.up if way > 0 else self.down) else None
 
     def _blocks(self, row: int, sums: Block) -> Iterator[tuple[int, Block]]:
         """The blocks that are full by now, with their level."""
@@ -276,7 +286,7 @@ class EnvelopeBank:
         low, high = min(low, usual - MORE * (usual - least)), max(high, usual + MORE * (most - usual))
         return low, high, usual - TAUGHT * (usual - low), usual + TAUGHT * (high - usual)
 
-    def _beyond(self, channel: int, value: float, low: float, high: float) -> tuple[int, float, float, int] | None:
+    def _beyond(self, channel: int, value: float, low: float, high: float) -> Told | None:
         """Direction, statistic, threshold and how many values ago it began."""
         level, spread = divmod(channel, 2)
         if spread and not self.both:
@@ -311,7 +321,7 @@ class EnvelopeBank:
         return max(low, min(least, -KNEE)), min(high, max(most, KNEE))
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        arrays = {**self._arrays(), **self.days.dump(), **self.loads.dump()}
+        arrays = {**self._arrays(), **self.days.dump(), **self.loads.dump(), "rare": self.rare.dump()}
         plain = {name: arrays[name].astype(np.uint8 if name in SMALL else arrays[name].dtype) for name in SHAPES}
         return packed(plain, self.shares)
 
@@ -344,57 +354,6 @@ class EnvelopeBank:
         self.days.load(found)
         self.loads.load(found)
         self.odds = np.full(len(found["day"]), odds(self.params.rate, TESTS))
+        self.rare.load(found["rare"], found["day"])
         for name in self._arrays():
             setattr(self, name, found[name].astype(np.int64 if name == "fill" else np.float64))
-
-
-def packed(arrays: dict[str, NDArray[Any]], shares: bool) -> dict[str, NDArray[Any]]:
-    """A dump; of shares without the channels of distances, which are never used."""
-    if not shares:
-        return arrays
-    return {name: array[:, ::2].copy() if name in FRESH else array for name, array in arrays.items()}
-
-
-def unpacked(state: State, shares: bool) -> dict[str, NDArray[Any]]:
-    """The arrays of a dump with all channels; ValueError for what no bank has dumped."""
-    if "loads" not in state:
-        state = {**state, **without_loads(state)}
-    if "pace" not in state:
-        state = {**state, **without_pace(state)}
-    check_state(state, LEVELS if shares else CHANNELS)
-    found = {name: state[name] for name in SHAPES}
-    for name, fresh in FRESH.items() if shares else ():
-        found[name] = np.full((len(state["day"]), *SHAPES[name]), fresh, state[name].dtype)
-        found[name][:, ::2] = state[name]
-    return found
-
-
-def without_loads(state: State) -> State:
-    """What older snapshots do not have: of no load it is known what is usual, least of all in blocks that go on."""
-    sums = array_of(state, "sums", "f8", (rows_of(state, "day"), LEVELS, 3))
-    since, loads = np.full(len(sums), NEVER), np.zeros((len(sums), LOADS // 2, len(KINDS)))
-    open_blocks = sums[..., :1] * (np.arange(LEVELS) > 0)[:, None]
-    return {"sums": np.concatenate([sums, open_blocks], axis=-1), "since": since, "loads": loads}
-
-
-def without_pace(state: State) -> State:
-    """Older snapshots tell loads apart by four, and do not know how long blocks took: those that go on took no time."""
-    rows = rows_of(state, "day")
-    sums = array_of(state, "sums", "f8", (rows, LEVELS, SUMS - 1))
-    loads = array_of(state, "loads", "f8", (rows, LOADS // 2, len(KINDS)))
-    found = {"pace": np.zeros(rows), "spans": np.zeros((rows, LEVELS, 2)), "loads": np.repeat(loads, 2, axis=1)}
-    return {**found, "sums": np.concatenate([sums, np.zeros((rows, LEVELS, 1))], axis=-1)}
-
-
-def check_state(state: State, channels: int) -> None:
-    """ValueError for what no bank has dumped."""
-    extremes.check_state(state, channels)
-    loads.check_state(state)
-    rows = rows_of(state, "day")
-    fill = array_of(state, "fill", "u1", (rows, LEVELS))
-    sums, seen = array_of(state, "sums", "f8", (rows, LEVELS, SUMS)), array_of(state, "seen", "f8", (rows, MOMENTS))
-    rest = [array_of(state, name, "f8", (rows, *SHAPES[name])) for name in ("runs", "earlier", "spans")]
-    if not (fill < [FIRST, *[FACTOR] * (LEVELS - 1)]).all():
-        raise ValueError("a block that is over-full")
-    if not (all(np.isfinite(array).all() for array in (sums, seen, *rest)) and (seen[:, 0] >= 0).all()):
-        raise ValueError("sums that are not finite")

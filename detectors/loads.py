@@ -105,6 +105,11 @@ class Loads:
             own[2] = own[1] / own[0]
         return expected, took_ms
 
+    def lately(self, row: int, size: int, total: float) -> tuple[float, float]:
+        """Count and total under the load of the newest values, which are so many, but for those."""
+        count, whole, _ = self.loads[row, load_of(self.pace.item(row))].tolist()
+        return (count - size, whole - total) if count > size else (0.0, 0.0)
+
     def _usual(self, row: int, place: int) -> float | None:
         """The usual mean under this load. One at the border of two is half in each."""
         known = self.loads[row]

@@ -24,7 +24,8 @@ from detectors.detectable import (
     shift_of_mean,
     shift_of_share,
 )
-from detectors.envelope import ALIKE, OFTEN, SIZES
+from detectors.envelope import ALIKE, OFTEN
+from detectors.envelope_state import SIZES
 from detectors.extremes import DAY_MS, SCHOOL
 from detectors.params import Adwin, PageHinkley
 from detectors.scales import moments, slope_of

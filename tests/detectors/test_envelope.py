@@ -102,7 +102,7 @@ def test_a_flag_that_is_read_as_a_number_is_quiet(share: float) -> None:
         assert update(bank_of(), flag / np.sqrt(share)).place.tolist() == [], seed
         flag[20 * DAY :] = np.random.default_rng(seed).random(4 * DAY) < 0.12
         found = update(bank_of(), flag / np.sqrt(share)).place
-        assert 20 * DAY < found[0] <= 20 * DAY + 2_200, seed
+        assert 20 * DAY < found[0] <= 20 * DAY + 900, seed
 
 
 CHANGES: dict[str, tuple[str, Callable[[F64, np.random.Generator], F64], int]] = {

@@ -5,16 +5,11 @@ use pyo3::prelude::*;
 
 use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{HitArrays, Hits, Said, Told};
-use crate::detectors::extremes::{FRESH_SIDE, LAG, Limits, NONE, OPEN, Side};
-use crate::detectors::loads::{FRESH_LOADS, KINDS, LOADS, Loads};
-use crate::detectors::scales::{KNEE, MOMENTS, Moments, drawn_in, level_of, moments, slope_of};
+use crate::detectors::envelope_state::{Block, CHANNELS, FACTOR, FIRST, FRESH, LEVELS, NEVER, Row, SUMS, WIDTHS};
+use crate::detectors::extremes::{Limits, NONE, OPEN, Side};
+use crate::detectors::scales::{KNEE, drawn_in, level_of, moments, slope_of};
 
 const DAY_MS: i64 = 86_400_000;
-const FIRST: i64 = 8;
-const FACTOR: i64 = 4;
-const LEVELS: usize = 7;
-const SUMS: usize = 5;
-const CHANNELS: usize = 2 * LEVELS;
 const SEEN_LEAST: f64 = 200.0;
 const GROSS: f64 = 3.0;
 const FAR: f64 = 8.0;
@@ -32,42 +27,9 @@ const RUNS: f64 = 100.0;
 const LONGER: f64 = 4.0;
 const OFTEN: f64 = 30.0;
 const ALIKE: f64 = 1.5;
-const NEVER: i64 = -1;
 
-/// Of the runs of equal values: the last value, how often it came, the longest run before, how many ended.
-type Runs = [f64; 4];
-/// Of a block: its values, their distances from the centre, their squares, what is usual under their loads, and the ms
-/// that they took.
-type Block = [f64; SUMS];
 /// Direction, statistic, threshold, and how many values ago it began.
 type Found = (i8, f64, f64, i64);
-
-#[derive(Clone)]
-pub struct Row {
-    fill: [i64; LEVELS],
-    sums: [Block; LEVELS],
-    seen: Moments,
-    runs: Runs,
-    earlier: [Moments; LEVELS],
-    spans: [[f64; 2]; LEVELS],
-    loads: Loads,
-    day: i64,
-    sides: [[Side; 2]; CHANNELS],
-    beyond: f64,
-}
-
-const FRESH: Row = Row {
-    fill: [0; LEVELS],
-    sums: [[0.0; SUMS]; LEVELS],
-    seen: [0.0; MOMENTS],
-    runs: [0.0; 4],
-    earlier: [[0.0; MOMENTS]; LEVELS],
-    spans: [[0.0; 2]; LEVELS],
-    loads: FRESH_LOADS,
-    day: NEVER,
-    sides: [[FRESH_SIDE; 2]; CHANNELS],
-    beyond: 0.0,
-};
 
 fn size_of(level: usize) -> f64 {
     (FIRST * FACTOR.pow(level as u32)) as f64
@@ -75,8 +37,8 @@ fn size_of(level: usize) -> f64 {
 
 #[pyclass]
 pub struct Envelope {
-    /// How many deviations of the daily extremes a limit is away; of rows that have no other of their own.
-    beyond: f64,
+    /// Of rows that have no other of their own.
+    limits: [f64; 2],
     floors: Vec<f64>,
     up: bool,
     down: bool,
@@ -103,6 +65,7 @@ impl Envelope {
         block[0] += value;
         block[1] += value.abs();
         block[2] += value * value;
+        block[3] += if value != 0.0 { 1.0 } else { 0.0 };
         row.fill[0] += 1;
         let mut told = None;
         let [last, length, longest, ended] = &mut row.runs;
@@ -123,13 +86,16 @@ impl Envelope {
         let (day, row) = (time_ms.div_euclid(DAY_MS), &mut self.rows[place]);
         if day > row.day {
             if row.day != NEVER {
+                let [beyond, odds] = row.limits;
                 for (sides, &floor) in row.sides.iter_mut().zip(&self.floors) {
-                    sides.iter_mut().for_each(|side| side.end_day(row.beyond, floor));
+                    sides.iter_mut().for_each(|side| side.end_day(beyond, floor));
                 }
+                row.rare.end_day(odds);
             }
             row.day = day;
         }
         let mut block = std::mem::replace(&mut row.sums[0], [0.0; SUMS]);
+        let first = block;
         (block[3], block[4]) = row.loads.take(time_ms, FIRST as f64, block[0]);
         row.fill[0] = 0;
         row.seen[0] += FIRST as f64;
@@ -167,7 +133,26 @@ impl Envelope {
             *shortest = if *shortest == 0.0 { block[4] } else { shortest.min(block[4]) };
             *longest = longest.max(block[4]);
         }
-        told
+        let ones = self.ones(place, &first);
+        told.or(ones)
+    }
+
+    /// What the values away from the centre say, by how many they are.
+    fn ones(&mut self, place: usize, block: &Block) -> Option<Found> {
+        let (row, opposite) = (&mut self.rows[place], self.shares);
+        let [total, apart, squares, ones, _] = *block;
+        let ([values, whole, all], loads) = (row.seen, &row.loads);
+        let known = !row.rare.mixed(ones, apart, squares) && whole != 0.0;
+        let told = row.rare.take(ones, opposite, || {
+            if !known {
+                return [(0.0, 0.0); 2];
+            }
+            let (one, (count, usual)) = (all / whole, loads.lately(FIRST as f64, total));
+            [(count, usual / one), (values, whole / one)]
+        });
+        let (way, statistic, limit, age) = told?;
+        let way = if whole < 0.0 { -way } else { way };
+        (if way > 0 { self.up } else { self.down }).then_some((way, statistic, limit, age))
     }
 
     /// See TIERS in `detectors/bank.py`.
@@ -257,14 +242,14 @@ fn shown(shares: bool, level: usize, block: &Block) -> impl Iterator<Item = (usi
 type Floats<'py> = Bound<'py, PyArray1<f64>>;
 type Ints<'py> = Bound<'py, PyArray1<i64>>;
 /// See INTS and FLOATS in `detectors/envelope.py`; all flat.
-type Dump<'py> = ([Ints<'py>; 4], [Floats<'py>; 12]);
+type Dump<'py> = ([Ints<'py>; 4], [Floats<'py>; 13]);
 
 #[pymethods]
 impl Envelope {
     #[new]
-    fn new(beyond: f64, floors: Vec<f64>, up: bool, down: bool, shares: bool) -> PyResult<Self> {
+    fn new(limits: [f64; 2], floors: Vec<f64>, up: bool, down: bool, shares: bool) -> PyResult<Self> {
         check_length(&[floors.len(), CHANNELS])?;
-        Ok(Envelope { beyond, floors, up, down, shares, rows: Vec::new() })
+        Ok(Envelope { limits, floors, up, down, shares, rows: Vec::new() })
     }
 
     #[getter]
@@ -274,13 +259,14 @@ impl Envelope {
 
     fn resize(&mut self, rows: usize) {
         if rows > self.rows.len() {
-            self.rows.resize(rows, Row { beyond: self.beyond, ..FRESH });
+            self.rows.resize(rows, Row { limits: self.limits, ..FRESH });
         }
     }
 
-    fn share(&mut self, beyond: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
-        check_length(&[beyond.len()?, self.rows.len()])?;
-        self.rows.iter_mut().zip(slice(&beyond)?).for_each(|(row, &beyond)| row.beyond = beyond);
+    fn share(&mut self, limits: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
+        check_length(&[limits.len()?, 2 * self.rows.len()])?;
+        let limits = slice(&limits)?.chunks_exact(2);
+        self.rows.iter_mut().zip(limits).for_each(|(row, pair)| row.limits.copy_from_slice(pair));
         Ok(())
     }
 
@@ -290,7 +276,7 @@ impl Envelope {
 
     fn forget(&mut self, row: usize) -> PyResult<()> {
         check_rows(&[row as i64], self.rows.len())?;
-        self.rows[row] = Row { beyond: self.rows[row].beyond, ..FRESH };
+        self.rows[row] = Row { limits: self.rows[row].limits, ..FRESH };
         Ok(())
     }
 
@@ -353,47 +339,24 @@ impl Envelope {
                 floats(&|row| row.loads.known.as_flattened().to_vec()),
                 floats(&|row| vec![row.loads.pace_ms]),
                 floats(&|row| row.spans.as_flattened().to_vec()),
+                floats(&|row| row.rare.dump().to_vec()),
             ],
         )
     }
 
     /// The arrays of `dump`, already checked by the caller.
-    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 4], floats: [PyReadonlyArray1<'_, f64>; 12]) -> PyResult<()> {
+    fn load(&mut self, ints: [PyReadonlyArray1<'_, i64>; 4], floats: [PyReadonlyArray1<'_, f64>; 13]) -> PyResult<()> {
         let [fill, day, count, since] = [slice(&ints[0])?, slice(&ints[1])?, slice(&ints[2])?, slice(&ints[3])?];
         let floats: Vec<&[f64]> = floats.iter().map(slice).collect::<PyResult<_>>()?;
         let rows = day.len();
         check_length(&[fill.len(), rows * LEVELS])?;
         check_length(&[count.len(), rows * CHANNELS * 2])?;
         check_length(&[since.len(), rows])?;
-        let first = [LEVELS * SUMS, MOMENTS, 4, LEVELS * MOMENTS];
-        let wide = first.into_iter().chain([CHANNELS * 2; 4]).chain([CHANNELS * 2 * LAG, LOADS * KINDS, 1, LEVELS * 2]);
-        for (array, width) in floats.iter().zip(wide) {
+        for (array, width) in floats.iter().zip(WIDTHS) {
             check_length(&[array.len(), rows * width])?;
         }
         self.rows = (0..rows)
-            .map(|at| {
-                let mut row = Row { beyond: self.beyond, ..FRESH };
-                row.fill.copy_from_slice(&fill[at * LEVELS..][..LEVELS]);
-                row.sums.as_flattened_mut().copy_from_slice(&floats[0][at * LEVELS * SUMS..][..LEVELS * SUMS]);
-                row.seen.copy_from_slice(&floats[1][at * MOMENTS..][..MOMENTS]);
-                row.runs.copy_from_slice(&floats[2][at * 4..][..4]);
-                row.earlier.as_flattened_mut().copy_from_slice(&floats[3][at * LEVELS * MOMENTS..][..LEVELS * MOMENTS]);
-                row.loads.known.as_flattened_mut().copy_from_slice(&floats[9][at * LOADS * KINDS..][..LOADS * KINDS]);
-                row.spans.as_flattened_mut().copy_from_slice(&floats[11][at * LEVELS * 2..][..LEVELS * 2]);
-                (row.day, row.loads.since_ms, row.loads.pace_ms) = (day[at], since[at], floats[10][at]);
-                for (i, side) in row.sides.as_flattened_mut().iter_mut().enumerate() {
-                    let i = at * CHANNELS * 2 + i;
-                    *side = Side {
-                        today: floats[4][i],
-                        mean: floats[5][i],
-                        variance: floats[6][i],
-                        limit: floats[7][i],
-                        waiting: [floats[8][LAG * i], floats[8][LAG * i + 1]],
-                        count: count[i],
-                    };
-                }
-                row
-            })
+            .map(|at| Row { limits: self.limits, ..Row::load([fill, day, count, since], &floats, at) })
             .collect();
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 pub const LAG: usize = 2;
 const SCHOOL: i64 = 7;
-const MEMORY: i64 = 28;
+pub const MEMORY: i64 = 28;
+pub const EULER: f64 = 0.5772156649015329;
+pub const GUMBEL: f64 = 1.282_549_830_161_864;
 const FEW: f64 = 3.0;
 pub const NONE: f64 = f64::NEG_INFINITY;
 pub const OPEN: f64 = f64::INFINITY;

@@ -50,6 +50,12 @@ impl Loads {
         (counts >= LEAST).then_some(usual)
     }
 
+    /// Count and total under the load of the newest values, which are so many, but for those.
+    pub fn lately(&self, size: f64, total: f64) -> (f64, f64) {
+        let [count, whole, _] = self.known[load_of(self.pace_ms)];
+        if count > size { (count - size, whole - total) } else { (0.0, 0.0) }
+    }
+
     /// What the total of so many values usually is that came since the last call, and how long they took.
     pub fn take(&mut self, time_ms: i64, size: f64, total: f64) -> (f64, f64) {
         let since_ms = self.since_ms;

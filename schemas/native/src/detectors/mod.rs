@@ -2,8 +2,10 @@
 
 pub mod adwin;
 pub mod bank;
+pub mod cusum;
 pub mod distribution;
 pub mod envelope;
+pub mod envelope_state;
 pub mod extremes;
 pub mod history;
 pub mod last_change;
