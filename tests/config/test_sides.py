@@ -10,7 +10,7 @@ from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.config.sides import SECTIONS, Control, Feedback, Labels, topics_of
 from streamer.config.stages import in_order_of_models, stage_configs, undecided
-from streamer.signals.roles import ABOUT, ACTION, COMMAND, LABELLED, REFERENCE, TRUTH
+from streamer.signals.roles import ABOUT, ACTION, COMMAND, ERASED, LABELLED, REFERENCE, TRUTH
 from tests.config.samples import LEAST
 
 OWN = "feedback: {topic: clicks, event_id: key, action: /kind}\nlabels: {topic: truths}\n"
@@ -23,7 +23,9 @@ def config(more: str) -> Config:
 
 def test_every_section_is_a_key_and_knows_what_it_is_about() -> None:
     assert set(SECTIONS) <= set(Config.model_fields)
-    assert sorted(role for one in SECTIONS.values() for role in (one.about, *one.or_about)) == sorted(ABOUT)
+    # What asks for an erasure is a record without a value, of any of these topics.
+    said = sorted(role for one in SECTIONS.values() for role in (one.about, *one.or_about))
+    assert said == sorted(ABOUT.keys() - {ERASED})
     assert all(
         {one.about, *one.or_about} <= set(one.keys) and set(one.keys.values()) <= set(one.model_fields)
         for one in SECTIONS.values()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.extremes import DAY_MS, odds
-from streamer.monitors.daily_levels import CHANNELS, LOADS, DailyLevelMonitor, load_of
+from detectors.extremes import DAY_MS
+from streamer.monitors.daily_levels import LOADS, DailyLevelMonitor, load_of
 from streamer.monitors.seasons import HOUR_MS
 from tests.monitors.daily import monitor_of, span, taken_up
 
@@ -150,7 +150,8 @@ def test_alike_days_by_chance_make_no_near_limit() -> None:
     """The first week's highest values happen to be much alike; what its values differ by says that they need not be."""
     monitor = latency()
     learn(monitor, 76.0, 0)
-    monitor.odds, draw = odds(1 / 140, CHANNELS), np.random.default_rng(1)  # As one of a standard set.
+    monitor.part = monitor.part._replace(a_day=1 / 140, series=1)  # As one of a standard set.
+    draw = np.random.default_rng(1)
     a_day, window_ms = 14, DAY_MS // 14
     values = np.clip(draw.normal(74.0, 8.0, 10 * a_day), 50.0, 85.0)
     values[::a_day] = 85.0
