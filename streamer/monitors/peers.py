@@ -203,7 +203,7 @@ class PeersMonitor(MonitorBase):
         keys = self.table.keys
         if len(self.set_of) < len(keys):
             for group, member in keys[len(self.set_of) :]:
-                mixed = member == self.table.signal.spec.other and self.table.signal.every
+                mixed = member in self.table.signal.spec.others and self.table.signal.every
                 self.set_of.append(NO_SET if mixed else self.sets.setdefault((group[:-1], member), len(self.sets)))
             self.windows.resize(np.array(self.set_of, np.int64))
 

@@ -7,6 +7,7 @@ Rows are created in the order in which the log shows their keys, so the table de
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,23 +143,21 @@ class SeriesTable:
         row = self.index.get(key)
         if row is not None:
             return row
-        siblings = self.members.setdefault(group, [])
-        other = self.signal.spec.other
-        most = self.signal.members_max if member != other else None
-        if most is not None and len(siblings) - ((group, other) in self.index) >= most:
-            self._note(group, member)
-            return BEYOND if other is None else self.row(group, other)
+        siblings, others = self.members.setdefault(group, []), self.signal.spec.others
+        there = next((self.index[group, one] for one in others if (group, one) in self.index), BEYOND)
+        if member not in others and (there >= 0 or len(siblings) >= (self.signal.members_max or inf)):
+            names = self.beyond.setdefault(group, {})
+            if len(names) < BEYOND_MAX:
+                names[member] = None
+            # Behind the others there is no room: who comes now may have been among them.
+            return there if there >= 0 or not others else self.row(group, others[0])
+        if there >= 0:
+            return there
         if len(self.keys) >= self.rows_max:
             if not siblings:
                 del self.members[group]  # A full table must not grow by the names of groups it does not hold.
             return FULL
         return self._add_key(key)
-
-    def _note(self, group: Group, member: str) -> None:
-        """Remember the name of a member that has no row of its own, so that they can be counted."""
-        names = self.beyond.setdefault(group, {})
-        if len(names) < BEYOND_MAX:
-            names[member] = None
 
     def _add_key(self, key: Key) -> int:
         row, siblings = len(self.keys), self.members.setdefault(key[0], [])
@@ -377,11 +376,11 @@ class SeriesTable:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """ValueError for an invalid state. It may have more rows than the limit allows, which can have been a higher
-        one: they stay as long as they speak, only new ones are refused.
-        """
+        """ValueError for an invalid state. Of more rows than the limit by now allows none is refused but new ones."""
         older = [list(group) for group, _ in state.get("beyond", ())]  # There all further members were called `other`.
-        self._add_keys((g, (m == "other" and [*g] in older and self.signal.spec.other) or m) for g, m in state["keys"])
+        self._add_keys(
+            (g, (m == "other" and [*g] in older and self.signal.spec.others[-1]) or m) for g, m in state["keys"]
+        )
         self.taken, self.dropped, self.evicted = map(int, state["values"])
         self.turnover.load(state["marks"])
         self.since = None if state["since"] is None else int(state["since"])

@@ -27,8 +27,10 @@ from streamer.signals.roles import Population
 NUMBER, FLAG, CATEGORY = "number", "0 or 1", "category"
 """What a value is: a number of any size, which is standardised; 0 or 1, whose mean is a share; one of some texts."""
 
-LABELS_MAX = 32
-"""Texts watched per group, each on its own: every event costs one update per text, so the number is bounded."""
+LABELS_MAX, LABELS_MAX_BEFORE = 128, 32
+"""Texts watched per group, each on its own: every event costs one update per text, so the number is bounded. Groups of
+older snapshots that were full stay as they are: what was among the others there is nothing new.
+"""
 FAMILY_MAX = 32
 """Scores and logits watched per group, each on its own. Further ones have no sum that means something: they are named
 as not watched, and a monitor may be about those that matter.
@@ -89,7 +91,13 @@ class SignalKind(NamedTuple):
         """All further members together, as one whose share is a series like any other. It has the name that an alert
         has for it, which is no class's: a class that is called `other` is one of its own.
         """
-        return f"other ({self.plural} beyond the first {self.members_max})" if self.plural else None
+        return self.others[0] if self.plural else None
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The same, and what it is called where an older snapshot has it; a group has one of them."""
+        most = (self.members_max, LABELS_MAX_BEFORE) if self.plural else ()
+        return tuple(f"other ({self.plural} beyond the first {one})" for one in most)
 
 
 def _text_shares(

@@ -42,7 +42,7 @@ def test_texts_that_are_no_categories_and_members_without_a_series_are_named() -
         }
         for i in range(500)
     ]
-    assert found(events[:100]) == [Unwatched("m", "label.*", "together", 9)], "nothing is known of the texts yet"
+    assert found(events[:150]) == [Unwatched("m", "label.*", "together", 9)], "nothing is known of the texts yet"
     told = found(events)
     assert told == [
         Unwatched("m", "category.id", "no_category", 1),
@@ -56,7 +56,7 @@ def test_texts_that_are_no_categories_and_members_without_a_series_are_named() -
     ]
     assert (
         told[3].words()
-        == "label.*: 9 beyond the first 32 are watched together, as 'other (labels beyond the first 32)'"
+        == "label.*: 9 beyond the first 128 are watched together, as 'other (labels beyond the first 128)'"
     )
 
 
@@ -89,7 +89,7 @@ def mixed(rng: random.Random, i: int) -> dict[str, Any]:
     """Ids, many categories, labels that come one after the other, a new category at the end."""
     features = {"a1": rng.gauss(0, 1), "b": rng.gauss(0, 1), "seen_at": i, "id": f"u{i}"}
     features |= {"city": f"c{min(rng.randrange(80), rng.randrange(80))}", "col": "xyzw"[i % (3 + i // 900)]}
-    label = f"l{rng.randrange(min(1 + i // 20, 50))}"
+    label = f"l{rng.randrange(min(1 + i // 5, LABELS_MAX + 18))}"
     return {"caller": f"c{rng.randrange(3)}", "features": features, "prediction": {"label": label}}
 
 

@@ -14,7 +14,7 @@ from streamer.engine.engines import COMPILED, PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.series import indicators
 from streamer.signals import kinds
-from streamer.signals.kinds import KINDS, LABELS_MAX
+from streamer.signals.kinds import KINDS, LABELS_MAX, LABELS_MAX_BEFORE
 from tests.series.tables import grouped, in_parts, table_of
 from tests.signals.events import HEAD, batch_of, firing
 
@@ -87,7 +87,8 @@ def labels(shares: dict[str, float], n: int, seed: int) -> list[dict[str, Any]]:
     return [{"prediction": {"label": name}} for name in names]
 
 
-FURTHER = "other (labels beyond the first 32)"
+OLDER = f"other (labels beyond the first {LABELS_MAX_BEFORE})"
+FURTHER = f"other (labels beyond the first {LABELS_MAX})"
 EVEN = {f"l{i}": 1.0 for i in range(LABELS_MAX + 8)}
 
 
@@ -112,7 +113,7 @@ def test_new_labels_beyond_the_bound_are_an_alert_in_words_and_a_class_called_ot
     assert firing(SHARE, healthy) == []
     late = [{"prediction": {"label": f"new{i % 9}" if i % 3 else known[i % LABELS_MAX]}} for i in range(300)]
     [alert] = [a for a in firing(SHARE, healthy + late) if a["alert"]["labels"]["signal"] == f"label.{FURTHER}"]
-    assert "share of label other (labels beyond the first 32) went from 0.0% to" in alert["sentence"]
+    assert f"share of label {FURTHER} went from 0.0% to" in alert["sentence"]
 
 
 def test_what_an_older_snapshot_called_other_goes_on_under_its_new_name() -> None:
@@ -126,6 +127,22 @@ def test_what_an_older_snapshot_called_other_goes_on_under_its_new_name() -> Non
     again.load(older)
     assert again.keys == table.keys
     assert list(again.beyond) == list(table.beyond)
+
+
+def test_a_group_that_was_full_in_an_older_snapshot_stays_as_it_is() -> None:
+    """What was among the others there is no new label, and would be told as one."""
+    table = table_of("label.*", warmup=WARMUP)
+    known = [*(f"l{i}" for i in range(LABELS_MAX_BEFORE)), OLDER]
+    in_parts(table, [{"prediction": {"label": name}} for name in known[:-1]], 100)
+    state = table.dump()
+    assert table.row(("m",), OLDER) == LABELS_MAX_BEFORE
+    table.resize()
+    state = table.dump()
+    again = table_of("label.*", warmup=WARMUP)
+    again.load(state)
+    in_parts(again, labels(EVEN, 400, 1), 100)
+    assert [member for _, member in again.keys] == known
+    assert "l40" in again.beyond["m",]
 
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1])

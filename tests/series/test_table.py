@@ -102,7 +102,7 @@ def test_a_group_has_so_many_scores_and_no_more(engine: Engine, signal: str, siz
 
 
 def test_a_group_has_so_many_labels_and_no_more() -> None:
-    table = table_of("label.*", ("caller",))
+    table = table_of("label.*", ("caller",), rows=1000)
     events = [{"caller": "xy"[i % 2], "prediction": {"label": f"l{i // 2}"}} for i in range(2 * LABELS_MAX + 10)]
     in_parts(table, events, 11)
     own = [*(f"l{i}" for i in range(LABELS_MAX)), f"other (labels beyond the first {LABELS_MAX})"]
