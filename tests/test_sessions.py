@@ -29,12 +29,15 @@ def test_what_is_left_out_for_its_engine_is_run_with_the_one_in_python(request: 
 
 
 WITHOUT_A_SECOND = {
+    "cusum": "its sums in Python are tried beside their twins, as a part of the envelope",
     "detectable": "statistics",
     "distribution": "its banks in Python are tried beside their twins",
     "envelope": "its banks in Python are tried beside their twins",
+    "envelope_state": "reads each state with both",
     "native": "compares the two",
     "reference": "its banks in Python are tried beside their twins",
     "river_equality": "banks in Python and their river",
+    "shared_rate": "compares the two",
     "shiryaev_roberts": "its banks in Python are tried beside their twins",
 }
 

@@ -31,6 +31,7 @@ class Policy(NamedTuple):
     repeat_ms: int = 3_600_000
     recover_band: float = 0.5
     side: int = 0  # the way that an edge must go, 0 for both
+    longer: bool = False  # whether what comes again must be clear for longer: nobody has said for how long
 
 
 Origin = tuple[str, int, int, int]
@@ -118,7 +119,7 @@ class Alert:
 def keep_of(alert: Alert, now_ms: int, policy: Policy) -> int:
     """How long an alert that fires now must be clear at least, by how long it was before."""
     clear_ms = now_ms - alert.cleared_ms
-    return AGAIN * clear_ms if alert.cleared_ms and clear_ms < policy.accept_after_ms else 0
+    return AGAIN * clear_ms if policy.longer and alert.cleared_ms and clear_ms < policy.accept_after_ms else 0
 
 
 OPTIONAL = {"peak": 0.0, "held": "", "ack": None, "cleared_ms": 0, "keep_ms": 0}

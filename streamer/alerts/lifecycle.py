@@ -4,10 +4,10 @@ Theory of operation. A finding is an edge (a change point: DRIFT) or a level (a 
 An edge fires at once. What ends it is its monitor's `resolve`: that its values are back where they were before (then
 stretches of them say CLEAR and BREACH, see `recovery.py`), that no other edge came, or only that it was accepted. A
 level is pending until it has held for `for`; it, and an edge that is back, resolves once it has been clear for
-`keep_firing_for`; or, where it comes again within `accept_after`, for twice as long as it was clear before that: what
-comes and goes is one alert. After one resolved, `cooldown` keeps it quiet. All durations are event time of the alert's
-own model: while a producer is silent nothing resolves, because silence is not health. One series of one monitor has at
-most one open alert, so one shift opens one alert.
+`keep_firing_for`; where nobody said how long that is, and it comes again within `accept_after`, for twice as long as it
+was clear before that: what comes and goes is one alert. After one resolved, `cooldown` keeps it quiet. All durations
+are event time of the alert's own model: while a producer is silent nothing resolves, because silence is not health. One
+series of one monitor has at most one open alert, so one shift opens one alert.
 
 An open alert is told again every `repeat_interval`, for readers who take what they hear no more of for ended; there
 time passes by ticks, too. Its sequence is a matter of the time since it fired, so that whoever repeats it without the

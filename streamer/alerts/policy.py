@@ -17,4 +17,5 @@ def policy_of(monitor: cfg.Monitor) -> Policy:
         monitor.repeat_interval_ms,
         monitor.recover_band,
         DIRECTIONS.get(monitor.detect.direction, 0),
+        "keep_firing_for_ms" not in monitor.model_fields_set,
     )

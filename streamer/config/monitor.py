@@ -62,7 +62,8 @@ class Monitor(Model):
         "10m",
         alias="keep_firing_for",
         validate_default=True,
-        description="It resolves when it was back, or clear, for so long.",
+        description="It resolves when it was back, or clear, for so long. Unless it is set: or for twice as long as it "
+        "was clear before, where it comes again within accept_after.",
     )
     cooldown_ms: Duration = Field(
         "0s", alias="cooldown", validate_default=True, description="Quiet time after an alert resolved."

@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple
 from schemas.events.batch import Record
 from schemas.events.fields import Fields
 from streamer.offline.columns import NAMING, Column, Layout, layout, records
-from streamer.offline.packed_file import opened
+from streamer.offline.packed_file import BROKEN, opened
 from streamer.offline.replay import BadInput
 from streamer.offline.spelled import is_nothing, is_number, number, spelled
 
@@ -86,7 +86,7 @@ def read_csv(path: Path, fields: Fields, model: str | None) -> tuple[Layout, Cal
         file = _opened(path)
         plan = layout(file.header, fields, model is not None, str(path))
         seen = _look(file, plan)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (*BROKEN, UnicodeDecodeError, csv.Error) as error:
         raise _bad(path, error) from error
     cells, notes = [], list(plan.notes)
     for column, of in zip(plan.columns, seen, strict=True):
@@ -256,5 +256,5 @@ def _typed(file: _File, cells: Sequence[Cell]) -> Iterator[list[Any]]:
     try:
         for _, row in _rows(file):
             yield [cell(text) for cell, text in zip(cells, row, strict=True)]
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (*BROKEN, UnicodeDecodeError) as error:
         raise _bad(file.path, error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -17,16 +18,28 @@ OTHERS = {
     b"Obj\x01": "is an Avro file: convert it to JSON lines or Parquet",
     b"PAR1": "is Parquet: let its name end in .parquet",
 }
-LONGEST = max(map(len, OTHERS))
+LONGEST, LOOK = max(map(len, OTHERS)), 1 << 16
+BROKEN = (OSError, EOFError, zlib.error)
+"""What reading a file may raise."""
 
 
 def opened(path: Path) -> BinaryIO:
     """The bytes of a file of text. OSError says what it is instead, where it is known."""
     with path.open("rb") as handle:
         head = handle.read(LONGEST)
-    if head.startswith(GZIP):
+    if head.startswith(GZIP) and (path.suffix.lower() == ".gz" or _unpacks(path)):
         return cast("BinaryIO", gzip.open(path, "rb"))
     for magic, words in OTHERS.items():
         if head.startswith(magic):
             raise OSError(words)
     return path.open("rb")
+
+
+def _unpacks(path: Path) -> bool:
+    """Lines may begin so as well, where a producer packs its records."""
+    try:
+        with gzip.open(path, "rb") as handle:
+            handle.read(LOOK)
+    except BROKEN:
+        return False
+    return True

@@ -21,7 +21,7 @@ from streamer.engine.tasks import OwnRecords
 from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
 from streamer.offline.joined import Joined
-from streamer.offline.packed_file import opened
+from streamer.offline.packed_file import BROKEN, opened
 from streamer.offline.raw_records import AROUND, record_of
 from streamer.offline.ticks import Ticks
 from streamer.port import Out, Partition, Tick
@@ -95,7 +95,7 @@ def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
                     chunk = []
             if chunk:
                 yield chunk
-    except (OSError, EOFError) as error:
+    except BROKEN as error:
         raise BadInput(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 

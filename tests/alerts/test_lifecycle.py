@@ -125,7 +125,7 @@ def test_without_for_a_level_fires_with_its_first_breach() -> None:
 def test_what_comes_and_goes_is_one_alert_that_stays_open() -> None:
     """Until it was clear for twice as long as it was before it came again; after `accept_after` it is another one."""
     play(
-        Policy(0, 10_000, 0, accept_after_ms=300_000),
+        Policy(0, 10_000, 0, accept_after_ms=300_000, longer=True),
         """
         0   breach -> firing firing
         30  clear  -> - fading

@@ -29,7 +29,10 @@ def table(seed: int, count: int) -> Rows:
 
 
 def test_windows_are_held_against_the_estimate_of_before_their_labels() -> None:
-    told = Told([Window(20 + i, 0.2, 0.1, 0.3, 0.5 if i in (3, 9) else 0.2) for i in range(12)], [("gap", 27.0, "up")])
+    told = Told(
+        [Window(20 + i, 0.2, 0.1, 0.3, 0.5 if i in (3, 9) else 0.2, (i, i), True) for i in range(12)],
+        [("gap", 27.0, "up")],
+    )
     assert covered(told.windows) == pytest.approx(10 / 12)
     row = row_of("t", "s", 2 * 200 * 25, told)
     assert (row["covered_before"], row["covered_after"]) == (0.75, pytest.approx(2 / 3))

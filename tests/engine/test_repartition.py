@@ -169,7 +169,8 @@ def difference(one: Any, other: Any, path: str = "") -> str:
 
 def by_model(outs: Iterable[Out]) -> dict[str, list[Any]]:
     """Of each model and kind what is told, in its order. Of a window whose labels came it is what is told last: by
-    which tick it is over is a matter of the clock of its partition.
+    which tick it is over is a matter of the clock of its partition, and so is what had come by then that has no
+    estimate.
     """
     found = defaultdict(list)
     for out in outs:
@@ -179,6 +180,7 @@ def by_model(outs: Iterable[Out]) -> dict[str, list[Any]]:
         model = data.get("model") or labels.get("model")
         if told["type"].endswith("performance.v1"):
             window = data["window"]
+            data.pop("unestimated", None)
             found[f"{labels} {window.pop('from')}"] = [bare({**data, "window": window | {"version": 0}})]
         elif model is not None and out.topic != "incidents":
             found[f"{model} {told['type']}"].append(bare(data))
