@@ -16,7 +16,8 @@ where the config wants that:
    then stays a text).
 3. model: absent, null, empty: `missing_model`; no integer, no string of at most 256 characters: `wrong_type`.
    model_version: string, integer or number. time: see `convert.time_ms`, `bad_time`, `no_zone`; over 5 minutes after
-   the record's timestamp: `clock_ahead`; a time that is left out is the record's. event_id: string or integer.
+   the record's timestamp: `clock_ahead`; one that is less after it, or left out, is the record's. event_id: string or
+   integer.
 4. features, scores, segment must be objects and logits an array (`wrong_type`), in this order: features, scores,
    logits, segment. More than 2,000 entries in them together: `too_many_fields`. Features may also be an array, and
    have objects and arrays of numbers in them, of whose members features are made.
@@ -189,6 +190,8 @@ def _event(
     event_ms = _record_time(record_ms) if time is None else time_ms(time, at[2], fields.reading.zone)
     if event_ms > record_ms + FUTURE_MS and record_ms >= 0:
         raise Rejected("clock_ahead", at[2])
+    if event_ms > record_ms >= 0:
+        event_ms = record_ms
     id_code = 0 if event_id is None else id_hash(event_id, at[3])
     # Most events have features and nothing else of the four, which is seen sooner than asked.
     if type(features) is not dict or len(features) > FIELDS_MAX or not scores is logits is segment is None:

@@ -362,7 +362,11 @@ impl Event {
             Kind::Text | Kind::Made => rfc3339_ms(self.text(payload, value).ok_or(Odd)?)?,
             Kind::Absent | Kind::Null | Kind::Bool => return Err(Odd),
         };
-        if record_ms >= 0 && time_ms > record_ms.saturating_add(FUTURE_MS) { Err(Odd) } else { Ok(time_ms) }
+        match record_ms {
+            ..0 => Ok(time_ms),
+            _ if time_ms > record_ms.saturating_add(FUTURE_MS) => Err(Odd),
+            _ => Ok(time_ms.min(record_ms)),
+        }
     }
 
     pub fn id(&self, payload: &[u8]) -> Res<u64> {
