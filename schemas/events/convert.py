@@ -25,6 +25,10 @@ LABEL = frozenset((str, int, bool, float))
 
 TIME_MAX_MS = 7_289_654_400_000
 """2201-01-01T00:00:00Z. Beyond it a unit was mistaken; the bound also leaves no number two readings (EPOCH_UNITS)."""
+FUTURE_MS = 5 * 60 * 1000
+"""An event cannot be after its record, whose time it has then: else one fast clock moved the watermark, and made all
+others late. Further ahead that is counted, as a clock is wrong. Both times are data, so a replay decides alike.
+"""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -110,6 +114,16 @@ def id_hash(value: Any, path: str) -> int:
     elif type(value) is not str:
         raise wrong_type(value, path)
     return xxh3_64_intdigest(value.encode()) or 1
+
+
+def event_time_ms(value: Any, record_ms: int, path: str, zone: tzinfo | None = None) -> int:
+    """When an event was: the record's time (below 0: not known) where it says nothing, and never after that."""
+    if value is None and record_ms >= TIME_MAX_MS:
+        raise Rejected("bad_time", "record timestamp")
+    event_ms = max(record_ms, 0) if value is None else time_ms(value, path, zone)
+    if event_ms > record_ms + FUTURE_MS and record_ms >= 0:
+        raise Rejected("clock_ahead", path)
+    return event_ms if record_ms < 0 else min(event_ms, record_ms)
 
 
 def time_ms(value: Any, path: str, zone: tzinfo | None = None) -> int:

@@ -58,13 +58,12 @@ from schemas.events.batch import (
 from schemas.events.convert import (
     NAME_MAX,
     TEXT_MAX,
-    TIME_MAX_MS,
     Rejected,
     as_text,
+    event_time_ms,
     id_hash,
     label_text,
     member_path,
-    time_ms,
     wrong_type,
 )
 from schemas.events.embeddings import NONE, put, taken
@@ -80,12 +79,11 @@ from schemas.events.fields import (
     walk,
 )
 from schemas.events.json_text import parsed
-from schemas.events.odd import CALLER, FIELDS_MAX, FUTURE_MS, NUMBER, SEGMENT, STATUS, VERSION, usable
+from schemas.events.odd import CALLER, FIELDS_MAX, NUMBER, SEGMENT, STATUS, VERSION, usable
 
 __all__ = [
     "DEFAULTS",
     "FIELDS_MAX",
-    "FUTURE_MS",
     "REASONS",
     "Fields",
     "Selector",
@@ -187,11 +185,7 @@ def _event(
     if type(model) is not str or len(model) > NAME_MAX:
         raise wrong_type(model, at[0])
     version_text = None if version is None else as_text(version, VERSION, at[1])
-    event_ms = _record_time(record_ms) if time is None else time_ms(time, at[2], fields.reading.zone)
-    if event_ms > record_ms + FUTURE_MS and record_ms >= 0:
-        raise Rejected("clock_ahead", at[2])
-    if event_ms > record_ms >= 0:
-        event_ms = record_ms
+    event_ms = event_time_ms(time, record_ms, at[2], fields.reading.zone)
     id_code = 0 if event_id is None else id_hash(event_id, at[3])
     # Most events have features and nothing else of the four, which is seen sooner than asked.
     if type(features) is not dict or len(features) > FIELDS_MAX or not scores is logits is segment is None:
@@ -230,12 +224,6 @@ def _event(
         offset, event_ms, model_code, version_code, id_code,
         len(c.number_name), len(c.text_name), len(c.null_name), len(c.names), len(strings),
     )  # fmt: skip
-
-
-def _record_time(record_ms: int) -> int:
-    if record_ms >= TIME_MAX_MS:
-        raise Rejected("bad_time", "record timestamp")
-    return max(record_ms, 0)
 
 
 def _check_shape(features: Any, scores: Any, logits: Any, segment: Any, at: tuple[str, ...]) -> None:

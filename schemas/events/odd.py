@@ -17,19 +17,14 @@ from schemas.events.convert import (
     NotFinite,
     Rejected,
     as_text,
+    event_time_ms,
     id_hash,
     label_text,
     member_path,
-    time_ms,
     wrong_type,
 )
 from schemas.events.fields import DEFAULTS, FIELDS, Fields, read_field, walk
 from schemas.events.json_text import settled
-
-FUTURE_MS = 5 * 60 * 1000
-"""How far event time may run ahead of the record's timestamp. Beyond, a clock is wrong, and the record's timestamp is
-the time: it must not move the watermark and turn everyone else's events late. Both times are data, so a replay decides
-alike."""
 
 FIELDS_MAX = 2000
 """Entries of features, scores, logits and segment in one event. Each may become a series with its own detector state;
@@ -83,9 +78,7 @@ def usable(document: dict[str, Any], record: Record, record_ms: int, topic: str,
                 odd.append(Odd(PATHS.get(name, name), bad.reason, bad.detail))
 
     def time(value: Any, path: str) -> None:
-        ms = time_ms(value, path, fields.reading.zone)
-        if record_ms >= 0 and ms > record_ms + FUTURE_MS:
-            raise Rejected("clock_ahead", path)
+        event_time_ms(value, record_ms, path, fields.reading.zone)
 
     tried("version", lambda value, path: as_text(value, VERSION, path))
     tried("time", time)

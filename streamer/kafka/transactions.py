@@ -154,11 +154,13 @@ class LogTap:
             self._logger.handle(record)
 
 
-def _note(marked: dict[Mark, int], mark: Mark, error: KafkaError | None, message: Message) -> None:
-    """Where a record landed."""
+def _note(marked: dict[Mark, int], lost: list[str], mark: Mark, error: KafkaError | None, message: Message) -> None:
+    """Where a record landed. Of one that was sent again and had landed before librdkafka does not know it."""
     offset = message.offset()
-    if error is None and offset is not None:
+    if error is None and offset is not None and offset >= 0:
         marked[mark] = offset
+    else:
+        lost.append(error.str() if error is not None else "it is not known where it landed")
 
 
 class Transactions:
@@ -294,9 +296,9 @@ class Transactions:
 
         Returns the offsets of the marked records.
         """
-        marked: dict[Mark, int] = {}
+        marked, lost = dict[Mark, int](), list[str]()
         for topic, key, value, headers, partition, mark in records:
-            told = None if mark is None else partial(_note, marked, mark)
+            told = None if mark is None else partial(_note, marked, lost, mark)
             while True:
                 try:
                     producer.produce(topic, value, key, partition, told, headers=list(headers))
@@ -307,7 +309,8 @@ class Transactions:
         while records and served(producer.flush, FLUSH_SLICE_S):
             self._check(deadline)
         if sum(record.mark is not None for record in records) != len(marked):
-            raise KafkaException(KafkaError(KafkaError._FAIL, "a snapshot was not delivered"))
+            why = lost[0] if lost else "nobody said why"
+            raise KafkaException(KafkaError(KafkaError._FAIL, f"a snapshot was not delivered: {why}"))
         return marked
 
     def _check(self, deadline: Deadline) -> None:

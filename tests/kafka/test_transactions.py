@@ -140,6 +140,16 @@ def test_each_error_has_one_outcome_and_the_next_commit_works(
     assert commit(log) is Outcome.DONE
 
 
+def test_a_snapshot_that_landed_nobody_knows_where_is_not_pointed_at(cluster: MockCluster, log: KafkaLog) -> None:
+    """The answer to what was sent again, and had landed before."""
+    cluster.push(PRODUCE, *[E.DUPLICATE_SEQUENCE_NUMBER] * 2)  # One is for the alert's.
+    outcome, _, why = tried(log)
+    assert outcome is Outcome.ABORTED
+    assert "it is not known where it landed" in why
+    cluster.clear(PRODUCE)
+    assert commit(log) is Outcome.DONE
+
+
 def test_a_coordinator_that_does_not_answer_is_unknown_within_the_deadline(cluster: MockCluster, log: KafkaLog) -> None:
     cluster.push(END_TXN, *[E.COORDINATOR_LOAD_IN_PROGRESS] * 1000)
     began_s = time.monotonic()

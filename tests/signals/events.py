@@ -21,10 +21,17 @@ def decoder_of(text: str) -> Decoder:
     return Decoder(fields_of(load_text(text, "x", {})))
 
 
+LATE_MS = 7_000_000_000_000
+"""When a record comes whose event says itself when it was."""
+
+
 def batch_of(events: list[dict[str, Any]], text: str = HEAD, begin: int = 0) -> Batch:
     """A batch of events that must all be good, the first at offset `begin`."""
     values = [json.dumps({"model": "m", **event}).encode() for event in events]
-    records = [Record(i, i, None, value) for i, value in enumerate(values, begin)]
+    records = [
+        Record(i, i if event.get("time") is None else LATE_MS, None, value)
+        for i, (event, value) in enumerate(zip(events, values, strict=True), begin)
+    ]
     batch = decoder_of(text)(records, "inferences")
     assert not batch.rejects
     return batch

@@ -11,9 +11,9 @@ import pytest
 import xxhash
 
 from schemas.core import native
-from schemas.events.convert import TIME_MAX_MS
+from schemas.events.convert import FUTURE_MS, TIME_MAX_MS
 from schemas.events.decoder import Decoder
-from schemas.events.native_json import FUTURE_MS, decode
+from schemas.events.native_json import decode
 from tests.schemas.events.samples import NATIVE, SCHEMA, make, one, rows, why
 from tests.schemas.events.tables import T0, TEXTS, TIMES, feature
 

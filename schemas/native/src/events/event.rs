@@ -362,11 +362,8 @@ impl Event {
             Kind::Text | Kind::Made => rfc3339_ms(self.text(payload, value).ok_or(Odd)?)?,
             Kind::Absent | Kind::Null | Kind::Bool => return Err(Odd),
         };
-        match record_ms {
-            ..0 => Ok(time_ms),
-            _ if time_ms > record_ms.saturating_add(FUTURE_MS) => Err(Odd),
-            _ => Ok(time_ms.min(record_ms)),
-        }
+        let latest = if record_ms < 0 { i64::MAX } else { record_ms };
+        if time_ms > latest.saturating_add(FUTURE_MS) { Err(Odd) } else { Ok(time_ms.min(latest)) }
     }
 
     pub fn id(&self, payload: &[u8]) -> Res<u64> {
