@@ -261,4 +261,6 @@ def literal(events: list[Any]) -> Iterator[tuple[str | None, Record]]:
         if isinstance(event, dict) and {"topic", "record"} <= set(event) <= {"topic", "record", "key"}:
             topic, key, event = str(event["topic"]), event.get("key"), event["record"]
         data = event.encode() if isinstance(event, str) else orjson.dumps(event)
-        yield topic, Record(number, BEGIN_MS + number * 1000, None if key is None else str(key).encode(), data)
+        # Of an event that says itself when it was it is not said when its record came: it may be any later time.
+        time_ms = -1 if isinstance(event, dict) and event.get("time") is not None else BEGIN_MS + number * 1000
+        yield topic, Record(number, time_ms, None if key is None else str(key).encode(), data)
