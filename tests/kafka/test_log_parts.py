@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,8 @@ COMPACTED = {
 class Life:
     """A member that writes one snapshot after another, as the worker does."""
 
-    def __init__(self, world: World, made: MakeTopics) -> None:
-        [world.state] = made("compacted", config=COMPACTED)
+    def __init__(self, world: World, made: MakeTopics, topic: Mapping[str, str] = COMPACTED) -> None:
+        [world.state] = made("compacted", config=topic)
         self.at: Partition = (world.events, 0)
         self.log, self.kept, self.slot, self.position = owner(world), tuple[Kept, ...](), 0, 1
         self.state: dict[str, Any] = {"a": np.random.default_rng(1).normal(0, 1, ROWS), "b": np.arange(ROWS)}
@@ -76,7 +77,7 @@ def read(log: KafkaLog, partition: Partition, pointer: Pointer | None) -> list[S
 
 
 def test_parts_are_carried_and_come_back_whatever_stands_between(world: World, make_topics: MakeTopics) -> None:
-    life = Life(world, make_topics)
+    life = Life(world, make_topics, {"cleanup.policy": "delete"})  # What was replaced is looked for, too.
     first, parts = life.write()
     assert parts == 4
     assert [stored.blob for stored in read(life.log, life.at, first)] == [encode(life.state)]
