@@ -13,43 +13,28 @@ import statistics
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from schemas.events.batch import Record
 from schemas.records.alert import rfc3339
-from streamer.port import Partition
 from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.http import start_server
 from streamer.service.metrics import Metrics
 from streamer.service.page import Page
+from tests.service.topics import Topics
 
 MODELS, SERIES, OPEN, UPDATES = 500, 40, 30, 15
 BEGIN_MS = 1_700_000_000_000
 SHOWN = {"config": "version: 1\n", "windows": True, "notes": [], "config_hash": "0", "service": "0", "learn": "off"}
 
 
-class Life:
-    """Models that live, as a tail reads them."""
+class Life(Topics):
+    """Models that live."""
 
     def __init__(self) -> None:
-        self.missing: dict[str, str] = {}
-        self.put: list[bytes] = []
-        self.minute = 0
-
-    def __call__(self, now_ms: int) -> Life:
-        return self
-
-    def records(self) -> Iterator[tuple[Partition, Record]]:
-        time.sleep(0.01)
-        found, self.put = self.put, []
-        yield from ((("t", 0), Record(0, 0, None, value)) for value in found)
-
-    def close(self) -> None:
-        """There is nothing to close."""
+        super().__init__()
+        self.missing, self.minute = {}, 0
 
     def beat(self) -> None:
         """A sign of life of each."""

@@ -8,7 +8,6 @@ ever, and one that somebody ended in Alertmanager is not made again. A mute of t
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -59,9 +58,9 @@ class Mutes:
     """
 
     def __init__(self) -> None:
-        self.given: OrderedDict[str, Muted] = OrderedDict()
-        self.ended: OrderedDict[str, int] = OrderedDict()  # when they would have ended
-        self.answered: OrderedDict[str, None] = OrderedDict()  # ids of commands that came from Alertmanager
+        self.given: dict[str, Muted] = {}
+        self.ended: dict[str, int] = {}  # when they would have ended
+        self.answered: dict[str, None] = {}  # ids of commands that came from Alertmanager
 
     def take(self, value: bytes | None, time_ms: int) -> bool:
         """Whether it says something of a mute. `time_ms`: when the record was written."""
@@ -76,17 +75,17 @@ class Mutes:
         data, kind = record["data"], record["type"]
         id = str(data["command"]["id"])
         if kind in ANSWERS and id.startswith(THEIRS):
-            _remember(self.answered, id, None)
+            remember(self.answered, id)
         if kind != APPLIED or data["command"]["type"] not in ("mute", "unmute"):
             return False
         for mute in data.get("mutes", ()):
             ends_ms = time_ms + ms_of(mute["until"]) - ms_of(data["changed"]["time"])
             if data["command"]["type"] == "unmute":
-                _remember(self.ended, str(mute["id"]), ends_ms)
+                remember(self.ended, str(mute["id"]), ends_ms)
             else:
                 labels = {str(name): str(text) for name, text in mute["labels"].items()}
                 who = str(data["command"]["by"]), str(data["command"]["why"])
-                _remember(self.given, str(mute["id"]), Muted(str(mute["id"]), labels, ends_ms, *who))
+                remember(self.given, str(mute["id"]), Muted(str(mute["id"]), labels, ends_ms, *who))
         return True
 
     def pass_time(self, now_ms: int) -> None:
@@ -146,10 +145,11 @@ class Mutes:
         return commands
 
 
-def _remember(table: OrderedDict[str, Any], id: str, value: Any) -> None:
+def remember(table: dict[str, Any], id: str, value: Any = None) -> None:
+    """With MOST others, the newest."""
     table[id] = value
     if len(table) > MOST:
-        table.popitem(last=False)
+        del table[next(iter(table))]
 
 
 def mark_of(silence: Mapping[str, Any]) -> str:

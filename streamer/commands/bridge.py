@@ -97,14 +97,9 @@ def silencing_of(config: cfg.Config, client: Any, world: Any, figures: Any) -> A
     there, control = config.bridges.alertmanager, config.control
     if there is None or there.silences == "off":
         return None
-    command = None
-    if there.silences == "both" and control is not None:
-        command = functools.partial(_command, send, config, control.topic)
+    topic = control.topic if there.silences == "both" and control is not None else None
+    command = None if topic is None else lambda record: send(config, topic, *record)
     return Silencing(there, client.ask, command, world.say, world.clock, world.wall_ms, figures)
-
-
-def _command(send: Any, config: cfg.Config, topic: str, record: tuple[bytes, bytes]) -> None:
-    send(config, topic, *record)
 
 
 def deliver(

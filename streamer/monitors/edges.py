@@ -71,7 +71,7 @@ class EdgeMonitor(MonitorBase):
     def grow(self) -> None:
         """The bank gets the rows that the table has."""
         before = self.bank.rows
-        self.bank.resize(len(self.table.keys))
+        super().grow()
         if self.shares and self.bank.rows > before:
             self.share()
 

@@ -19,23 +19,14 @@ from streamer.monitors.base import Gauge, Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of
 from streamer.monitors.evidence import Summary
 from streamer.monitors.pinned_past import shuffled
-from streamer.series.label_presence import LabelPresence
 from streamer.signals.columns import F64, I64, Column
 
-DAYS_NEEDED = {"label_delay": LabelPresence.days_needed}
-"""Days with values from which on anything of a signal may be unmistakable. Labels come in batches, and the first one is
-of the little that was asked by then: in nine of ten lives with weekly labels the second batch was a false alarm.
-"""
 FAR = 1e12
 """Deviations that are as good as any larger number of them."""
 
 
 class EnvelopeMonitor(RankMonitor):
     """A bank of `detectors/envelope.py`; its values are in deviations of the reference, but not cut as other banks'."""
-
-    def __init__(self, made: MonitorSpec) -> None:
-        super().__init__(made)
-        self.days_needed = DAYS_NEEDED.get(self.table.signal.path, 0) if self.table.signal.kind == "loss" else 0
 
     @property
     def envelope(self) -> EnvelopeBank | CompiledEnvelope:
@@ -58,7 +49,7 @@ class EnvelopeMonitor(RankMonitor):
         plain = self.raw or not self.table.signal.scaled
         values = column.values[chosen] if plain else self._deviations(rows, judged.away[chosen])
         times_ms = batch.times_ms[column.events[chosen]]
-        if self.days_needed:
+        if self.table.signal.days_needed:
             return self._day_by_day(column, chosen, values, times_ms)
         found = self.envelope.update(rows, values, times_ms)
         return hits_of(chosen[found.place], found)
@@ -68,7 +59,7 @@ class EnvelopeMonitor(RankMonitor):
         told = list[Hit]()
         for part in np.split(np.arange(len(chosen)), np.flatnonzero(np.diff(times_ms // DAY_MS)) + 1):
             found = self.envelope.update(column.rows[chosen[part]], values[part], times_ms[part])
-            too_early = self.envelope.days_left() > SCHOOL - self.days_needed
+            too_early = self.envelope.days_left() > SCHOOL - self.table.signal.days_needed
             told += [
                 hit
                 for hit in hits_of(chosen[part][found.place], found)

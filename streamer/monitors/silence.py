@@ -91,7 +91,7 @@ class SilenceMonitor(TickedMonitor):
     def _beyond(self, row: int) -> bool:
         """Whether the gap is longer than those of healthy days."""
         days, alone = self.presence.days, self.presence.alone(self.table)
-        if days.days_left()[row] > SCHOOL - self.presence.days_needed:
+        if days.days_left()[row] > SCHOOL - self.table.signal.days_needed:
             return False
         silent_ms, events = self.presence.gap(row, self.table.keys[row][0][0])
         longest_ms, most = self._limit(row, TIME), self._limit(row, EVENTS)

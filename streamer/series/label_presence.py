@@ -20,8 +20,6 @@ class LabelPresence(Presence):
     """Makes the signal `labels`: no value while they come, and the silence in ms at the one that ends it."""
 
     what = "labels"
-    days_needed = 3
-    """Days with labels from which on a gap may be unmistakable: two batches on one day say nothing of a week."""
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         there = groups.of_event >= 0

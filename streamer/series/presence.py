@@ -46,7 +46,6 @@ class Presence(SourceBase):
     """Makes the signal `events`: no value while a group speaks, and its silence in ms at the event that ends one."""
 
     what = "events"
-    days_needed = 0
 
     def __init__(self, rate: float = 0.01, away: Away = NEVER) -> None:
         self.away = away  # time that is no gap

@@ -15,7 +15,7 @@ import orjson
 from streamer.bridges.answers import Answer
 from streamer.bridges.kinds import JSON, headers_of
 from streamer.bridges.payloads import body
-from streamer.bridges.silences import Mutes
+from streamer.bridges.silences import Mutes, remember
 from streamer.bridges.told import ODD
 from streamer.config.bridges import Alertmanager
 from streamer.port import LogDown, Partition
@@ -23,7 +23,6 @@ from streamer.service.metrics import Metrics
 
 AGAIN_S = 5.0
 """Until Alertmanager is asked again that did not answer."""
-SAID_MAX = 1_000
 
 Ask = Callable[[str, str, bytes | None, dict[str, str]], tuple[Answer, bytes]]
 """Method, address, body, headers."""
@@ -120,7 +119,7 @@ class Silencing:
         commands, not_taken = known.to_command(silences, now_ms)
         for id, why in not_taken:
             if id not in self._said:
-                self._keep(self._said, id)
+                remember(self._said, id)
                 self.figures.inc("bridge_silences_total", result="not_taken")
                 self._say("info", "silence_not_taken", id=id, why=why, effect="it holds in Alertmanager alone")
         for id, record in commands:
@@ -132,12 +131,6 @@ class Silencing:
                 self._say("warning", "silence_failed", what=id, why=str(down), effect="it is tried again")
                 self._due_s = self._clock() + AGAIN_S
                 return
-            self._keep(self._written, id)
+            remember(self._written, id)
             self.figures.inc("bridge_silences_total", result="taken")
             self._say("info", "silence_taken", id=id)
-
-    @staticmethod
-    def _keep(table: dict[str, None], id: str) -> None:
-        table[id] = None
-        if len(table) > SAID_MAX:
-            del table[next(iter(table))]

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from schemas.events.batch import Batch
 from streamer.signals.derived import DERIVED, RATIO, EventValues, ratio
-from streamer.signals.kinds import CATEGORY, FAMILIES, FAMILY_MAX, FLAG, KINDS, NUMBER, SignalKind
+from streamer.signals.kinds import CATEGORY, DAYS_NEEDED, FAMILIES, FAMILY_MAX, FLAG, KINDS, NUMBER, SignalKind
 from streamer.signals.observe import FEATURES
 
 SHORT = {word: path for word, (path, _) in KINDS["number"].words.items() if word not in DERIVED} | {
@@ -51,6 +51,11 @@ class Signal:
     @property
     def spec(self) -> SignalKind:
         return KINDS[self.kind]
+
+    @property
+    def days_needed(self) -> int:
+        """Days with values before anything of it may be unmistakable."""
+        return DAYS_NEEDED.get((self.kind, self.path), 0)
 
     @property
     def scaled(self) -> bool:

@@ -47,6 +47,11 @@ TURNED = {
 
 LOSSES = ("absolute_error", "prediction_bias", "brier", "label_delay")
 """Numbers of which a label that was joined with its inference has one each."""
+DAYS_NEEDED = {("labels", "labels"): 3, ("loss", "label_delay"): 3}
+"""By kind and name days with values from which on anything of a signal may be unmistakable. Labels come in batches, and
+the first one is of the little that was asked by then: in nine of ten lives with weekly labels the second batch was a
+false alarm.
+"""
 
 Phrase = tuple[str, str]
 """Of a 0/1 signal: the events it counts, and what they do. `{}` is the member."""

@@ -25,6 +25,15 @@ monitors:
   mean: {signal: features.a, accept_after: 30d, repeat_interval: 10m, detect: {kind: adwin}, keep_firing_for: 1m}
   share: {signal: anomaly, window: {events: 100}, repeat_interval: 10m, detect: {kind: fraction, max: 0.2}}
 """
+LEARNS = """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [in]}
+control: {topic: drift-control}
+verdicts: {topic: said}
+reference: {warmup: 30}
+"""
+"""Of configs that learn from verdicts: `false_alarms` and `monitors` are to follow."""
 BASE_MS = 1_700_000_000_000
 
 

@@ -23,21 +23,12 @@ from streamer.config.model import Config
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
 from streamer.port import Out, Parts, Tick
-from tests.engine.commands import BASE_MS, ORDERED, command, config_of, of_role, piecewise
+from tests.engine.commands import BASE_MS, LEARNS, ORDERED, command, config_of, of_role, piecewise
 
 SEEDS = range(10 if os.environ.get("DRIFTLINE_REPETITIONS") else 1)
 ROUNDS, SIZE, WRONG = 360, 10, 0.15
 NOISY = "a"
-TEXT = """
-version: 1
-kafka: {brokers: "b:1"}
-topics: {events: [in]}
-control: {topic: drift-control}
-verdicts: {topic: said}
-false_alarms: {learn: MODE}
-reference: {warmup: 30}
-monitors:
-""" + "".join(
+TEXT = LEARNS + "false_alarms: {learn: MODE}\nmonitors:\n" + "".join(
     f"  {name}: {{signal: missing.{name}, window: {{events: {SIZE}}}, keep_firing_for: 0s,"
     " detect: {kind: fraction, max: 0.16, min_count: 10}}\n"
     for name in "abcd"

@@ -10,22 +10,19 @@ from streamer.engine.engines import PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.engine.tasks import Tasks
 from streamer.port import Out
-from tests.engine.commands import ORDERED, config_of, log_of, of_role, values
+from tests.engine.commands import LEARNS, ORDERED, config_of, log_of, of_role, values
 from tests.monitors.test_envelope import ENGINES
 
-TEXT = """
-version: 1
-kafka: {brokers: "b:1"}
-topics: {events: [in]}
-control: {topic: drift-control}
-verdicts: {topic: said}
+TEXT = (
+    LEARNS
+    + """\
 false_alarms: {learn: apply}
-reference: {warmup: 30}
 monitors:
   ranks: {signal: features.*, detect: {kind: shiryaev_roberts, arl: 1000}}
   page: {signal: features.*, detect: {kind: page_hinkley, threshold: 20}}
   mean: {signal: features.*, detect: {kind: adwin}}
 """
+)
 CONFIG = config_of(TEXT)
 LOWERED = ("fraud", "ranks"), ("fraud", "page"), ("fraud", "mean")
 EVENTS = values((100.0, 260), (107.0, 240))

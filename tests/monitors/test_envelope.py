@@ -154,6 +154,6 @@ def test_the_second_batch_of_weekly_labels_is_no_late_one(monkeypatch: pytest.Mo
     assert [told for told, _ in whole.values()] == [[]] * len(ENGINES)
     assert len({state for _, state in whole.values()}) == 1
     assert told_of_delay(ENGINES[-1], 97) == whole[ENGINES[-1].name], "wherever the log is cut"
-    monkeypatch.setattr("streamer.monitors.envelope.DAYS_NEEDED", {})
+    monkeypatch.setattr("streamer.signals.grammar.DAYS_NEEDED", {})
     told, _ = told_of_delay(ENGINES[-1], 20_000)
     assert any("label_delay" in one for one in told), "but for the days it takes it would be told"

@@ -30,7 +30,8 @@ from tests.engine.commands import TEXT, log_of, told, values
 from tests.service.browser import Browser
 from tests.service.clients import raw
 from tests.service.test_board import LIVED_MS, asked
-from tests.service.test_page import PICTURES, Topics
+from tests.service.test_page import PICTURES
+from tests.service.topics import Topics
 from tests.waiting import PATIENCE_S, until
 
 CONFIG = TEXT + "verdicts: {topic: drift-verdicts}\nserver: {control: true}\n"

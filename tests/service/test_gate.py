@@ -13,7 +13,8 @@ from streamer.service.health import Health
 from streamer.service.http import PATHS, Server, start_server
 from streamer.service.metrics import Metrics
 from tests.service.clients import ask, connect, raw
-from tests.service.test_page import Topics, page_of
+from tests.service.test_page import page_of
+from tests.service.topics import Topics
 
 TOKEN = "correct-horse-battery"
 PAGE = {"X-Driftline": "page"}

@@ -14,9 +14,7 @@ from typing import Literal
 
 import pytest
 
-from schemas.events.batch import Record
 from streamer.config.load import load_text
-from streamer.port import LogDown, Partition
 from streamer.service.board import STATES
 from streamer.service.gate import Gate
 from streamer.service.health import Health
@@ -27,33 +25,10 @@ from streamer.service.page import page_of as of_a_service
 from tests.service.browser import Browser
 from tests.service.clients import ask, connect
 from tests.service.test_board import LIVED_MS, asked, labelled, published
+from tests.service.topics import Topics
 from tests.waiting import until
 
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
-
-
-class Topics:
-    """What a tail reads: what is put."""
-
-    def __init__(self) -> None:
-        self.missing = {"gone": "there is no such topic"}
-        self.put: list[bytes | None] = []
-        self.asked_ms: list[int] = []
-        self.fails, self.closed = 0, 0
-
-    def __call__(self, now_ms: int) -> Topics:
-        self.asked_ms.append(now_ms)
-        if len(self.asked_ms) <= self.fails:
-            raise LogDown("no broker")
-        return self
-
-    def records(self) -> Iterator[tuple[Partition, Record]]:
-        time.sleep(0.01)
-        found, self.put = self.put, []
-        yield from ((("t", 0), Record(0, 0, None, value)) for value in found)
-
-    def close(self) -> None:
-        self.closed += 1
 
 
 def page_of(topics: Topics, who: Literal["local", "all", "off"] = "local", token: str | None = None) -> Page:
