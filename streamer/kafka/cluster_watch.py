@@ -19,10 +19,10 @@ from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
 from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import bad_settings, silent_logger
 from streamer.kafka.examination import missing_rights
-from streamer.kafka.overlooked import read_by_nobody
+from streamer.kafka.overlooked import Overlooked
 from streamer.kafka.rights import REFUSALS
 from streamer.kafka.upstream import NOTHING, Upstream
-from streamer.port import LogDown, Partition, Surroundings, Topic
+from streamer.port import LogDown, Surroundings, Topic
 
 EVERY_S = 5.0
 ANSWER_S = 5.0
@@ -53,8 +53,7 @@ class ClusterWatch:
         self._lacking: str | None = None
         self._hidden: frozenset[str] = frozenset()
         self._rights_due_s = 0.0
-        self._named = config.kafka.group if config.kafka.instance else None
-        self._unread_before = frozenset[Partition]()
+        self._overlooked = Overlooked(config, every_s / 2)  # A look that was asked for may follow another at once.
         self._topics, self._first = config.topics, frozenset[str]()
         self._upstream = Upstream(config) if config.topics.ordered is not None else None
         self._brokers, self._every_s, self._said = config.kafka.brokers, every_s, ""
@@ -141,11 +140,7 @@ class ClusterWatch:
         topics = {n: Topic(count, ids.get(n, ""), n not in self._first) for n, count in there.items() if count}
         upstream = None if mock else self._upstream
         unread = upstream.unread(self._client, ours.events, topics) if upstream is not None else NOTHING
-        overlooked = frozenset[Partition]()
-        if self._named is not None and not mock:
-            before, inputs = self._unread_before, {name: there[name] for name in ours.named() if name in there}
-            self._unread_before = read_by_nobody(self._client, self._named, inputs, ANSWER_S)
-            overlooked = self._unread_before & before
+        overlooked = frozenset() if mock else self._overlooked.look(self._client, there, ANSWER_S)
         return Surroundings(None, topics, frozenset(hidden - set(topics)), unread, overlooked=overlooked)
 
     def _described(self, ours: list[str]) -> tuple[dict[str, str], set[str]]:
