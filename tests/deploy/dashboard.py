@@ -84,7 +84,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     "Service": (
         Panel(
             "Commits",
-            "sum by (outcome) (rate(driftline_commits_total[5m]))",
+            "sum by (group, outcome) (rate(driftline_commits_total[5m]))",
             "{{outcome}}",
             "ops",
             "At rest there are none.",
