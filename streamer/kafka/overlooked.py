@@ -71,7 +71,7 @@ class Overlooked:
     def look(
         self, client: AdminClient, there: Mapping[str, int], answer_s: float
     ) -> tuple[Unread, Mapping[str, frozenset[Partition]]]:
-        """What nobody reads, and what of it is for us to have shared out. there: by topic how many partitions it has."""
+        """What nobody reads, and what of it is for us to have shared out. there: how many partitions a topic has."""
         told, ours = dict[str, Mapping[Partition, float]](), dict[str, frozenset[Partition]]()
         for group, topics in self._read.items():
             inputs = {name: there[name] for name in topics.resolved(there).named() if name in there}

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from schemas.events.batch import Record
 from streamer.config.load import load_text
-from streamer.kafka.overlooked import AGAIN_S, Overlooked, Subscription, read_by_nobody
+from streamer.kafka.overlooked import AGAIN_S, NAMED_MAX, TURN_S, Overlooked, Seen, Subscription, named, of_group
 from streamer.port import Surroundings
 from tests.kafka.service import Service, produce, read_all, wait_committed
 from tests.kafka.test_ordered import about
@@ -51,7 +51,7 @@ def test_a_member_that_comes_back_reads_what_its_topic_got_meanwhile(
     with Service(path, log) as service:
         produce(broker, inputs, sent)
         wait_committed(broker, f"g-{inputs}", inputs, {0: 6, 1: 6, 2: 3, 3: 3})
-        assert "nobody in the group reads" in log.read_text()
+        assert f"nobody in the group g-{inputs} reads {inputs}[2], {inputs}[3]" in log.read_text()
         assert service.stop() == 0
 
 
@@ -77,85 +77,142 @@ def test_so_are_partitions_of_the_ordered_log(
     admin.create_partitions([NewPartitions(ordered, 2)])[ordered].result(PATIENCE_S)
     with Service(path, log) as service:
         reads(1)
-        assert f"nobody in the group reads {ordered}[1]" in log.read_text()
+        assert f"nobody in the group g-{inputs}-ordered reads {ordered}[1]" in log.read_text()
         assert service.stop() == 0
 
 
-def answered(state: ConsumerGroupState, *held: tuple[str, int]) -> Any:
-    member = SimpleNamespace(
-        assignment=SimpleNamespace(topic_partitions=[SimpleNamespace(topic=t, partition=n) for t, n in held])
-    )
-    group = SimpleNamespace(state=state, members=[member])
+def answered(state: ConsumerGroupState, **members: list[tuple[str, int]]) -> Any:
+    """A client whose groups all look like this: by name of a member what it has; `_` has no name."""
+    there = [
+        SimpleNamespace(
+            member_id=f"{name}-id",
+            group_instance_id=None if name == "_" else name,
+            assignment=SimpleNamespace(topic_partitions=[SimpleNamespace(topic=t, partition=n) for t, n in held]),
+        )
+        for name, held in members.items()
+    ]
+    group = SimpleNamespace(state=state, members=there)
     future = SimpleNamespace(result=lambda timeout: group)
+    return SimpleNamespace(describe_consumer_groups=lambda groups, request_timeout: {groups[0]: future})
+
+
+def failing(error: Exception) -> Any:
+    def result(timeout: float) -> None:
+        raise error
+
+    future = SimpleNamespace(result=result)
     return SimpleNamespace(describe_consumer_groups=lambda groups, request_timeout: {groups[0]: future})
 
 
 def test_of_a_settled_group_it_is_seen_what_nobody_has() -> None:
     settled, moving = ConsumerGroupState.STABLE, ConsumerGroupState.PREPARING_REBALANCING
-    assert read_by_nobody(answered(settled, ("a", 0)), "g", {"a": 2, "b": 1}, 1.0) == {("a", 1), ("b", 0)}
-    assert read_by_nobody(answered(settled, ("a", 0)), "g", {"a": 1}, 1.0) == frozenset()
-    assert read_by_nobody(answered(moving, ("a", 0)), "g", {"a": 2}, 1.0) == frozenset()
+    some = answered(settled, w0=[("a", 0)], w2=[], _=[])
+    assert of_group(some, "g", {"a": 2, "b": 1}, 1.0) == Seen(frozenset({("a", 1), ("b", 0)}), ("w2", "w0"))
+    assert of_group(some, "g", {"a": 1}, 1.0) == Seen(frozenset(), ("w2", "w0"))
+    assert of_group(answered(moving, w0=[("a", 0)]), "g", {"a": 2}, 1.0) is None
 
 
-def test_where_nobody_answers_nothing_is_seen() -> None:
-    def refused(timeout: float) -> None:
-        raise KafkaException("no")
-
-    future = SimpleNamespace(result=refused)
-    asked: Any = SimpleNamespace(describe_consumer_groups=lambda groups, request_timeout: {groups[0]: future})
-    assert read_by_nobody(asked, "g", {"a": 2}, 1.0) == frozenset()
+def test_a_group_without_members_reads_nothing() -> None:
+    every = Seen(frozenset({("a", 0), ("a", 1)}))
+    unknown = failing(KafkaException(KafkaError(KafkaError.GROUP_ID_NOT_FOUND)))
+    for client in (answered(ConsumerGroupState.EMPTY), answered(ConsumerGroupState.DEAD), unknown):
+        assert of_group(client, "g", {"a": 2}, 1.0) == every
 
 
-def named(ordered: bool, instance: str = "w0") -> Any:
+@pytest.mark.parametrize("error", [TimeoutError(), KafkaException(KafkaError(KafkaError._TRANSPORT))], ids=str)
+def test_where_nobody_answers_nothing_is_seen(error: Exception) -> None:
+    assert of_group(failing(error), "g", {"a": 2}, 1.0) is None
+
+
+def of(ordered: bool, instance: str = "w0") -> Any:
     order, log = ("model", ", ordered: or") if ordered else ("topic", "")
     kafka = f"{{brokers: there, group: g, instance: {instance}, order: {order}}}"
     return load_text(f"version: 1\nkafka: {kafka}\ntopics: {{events: [in]{log}}}\n", "x", {})
+
+
+STABLE = ConsumerGroupState.STABLE
 
 
 def test_it_is_looked_for_in_the_group_of_each_stage() -> None:
     held = {"g": [("in", 0)], "g-ordered": [("or", 1)]}
 
     def ask(groups: list[str], request_timeout: float) -> Any:
-        return answered(ConsumerGroupState.STABLE, *held[groups[0]]).describe_consumer_groups(groups, request_timeout)
+        return answered(STABLE, w0=held[groups[0]]).describe_consumer_groups(groups, request_timeout)
 
     client, there = SimpleNamespace(describe_consumer_groups=ask), {"in": 2, "or": 2, "drift-alerts": 3}
-    both, first, none = (Overlooked(one, 0.0) for one in (named(True), named(False), named(False, "null")))
-    assert both.look(client, there, 1.0) == {("in", 1), ("or", 0)}
-    assert first.look(client, there, 1.0) == {("in", 1)}
-    assert none.look(client, there, 1.0) == frozenset(), "without a name it is shared out after a while"
+    unread, ours = Overlooked(of(True), 0.0).look(client, there, 1.0)
+    assert {group: set(found) for group, found in unread.items()} == {"g": {("in", 1)}, "g-ordered": {("or", 0)}}
+    assert ours == {"g": {("in", 1)}, "g-ordered": {("or", 0)}}
+    assert set(Overlooked(of(False), 0.0).look(client, there, 1.0)[0]) == {"g"}
 
 
-def test_what_is_nobodys_for_a_moment_is_not_overlooked() -> None:
+def test_of_members_without_names_it_is_told_and_no_more() -> None:
+    """Nothing of theirs waits for a member to be back: it is shared out as soon as one is missed."""
+    unread, ours = Overlooked(of(False, "null"), 0.0).look(answered(STABLE, _=[("in", 0)]), {"in": 2}, 1.0)
+    assert (unread, ours) == ({"g": {("in", 1): 0.0}}, {})
+
+
+def test_what_is_nobodys_for_a_moment_is_not_to_be_shared_out() -> None:
     now_s, there = 100.0, {"in": 2}
-    some, all_of_it = (answered(ConsumerGroupState.STABLE, *held) for held in ([("in", 0)], [("in", 0), ("in", 1)]))
-    one = Overlooked(named(False), 2.5, lambda: now_s)
-    assert [one.look(some, there, 1.0) for _ in range(5)] == [frozenset()] * 5, "however often it is looked at"
+    some, all_of_it = (answered(STABLE, w0=held) for held in ([("in", 0)], [("in", 0), ("in", 1)]))
+    moving = answered(ConsumerGroupState.COMPLETING_REBALANCING, w0=[])
+    one = Overlooked(of(False), 2.5, lambda: now_s)
+
+    def ours(client: Any) -> Any:
+        return one.look(client, there, 1.0)[1].get("g")
+
+    assert [ours(some) for _ in range(5)] == [frozenset()] * 5, "however often it is looked at"
     now_s += 2.0
-    assert one.look(all_of_it, there, 1.0) == frozenset()
+    assert ours(all_of_it) == frozenset()
     now_s += 2.0
-    assert one.look(some, there, 1.0) == frozenset()
+    assert ours(some) == frozenset()
+    now_s += 2.0
+    assert ours(moving) is None
+    assert one.look(moving, there, 1.0)[0] == {"g": {("in", 1): 2.0}}, "but told it is all the while"
+    now_s += 0.5
+    assert ours(some) == {("in", 1)}
+
+
+def test_members_have_their_turn_one_after_the_other_who_has_little_first() -> None:
+    """All of them leaving at once would have every partition restored anew."""
+    now_s, client = 100.0, answered(STABLE, w0=[("in", 0), ("in", 1)], w1=[("in", 2)], w2=[("in", 3)])
+    ways = {name: Overlooked(of(False, name), 2.5, lambda: now_s) for name in ("w0", "w1", "w2", "gone")}
+
+    def due() -> list[str]:
+        return [name for name, one in ways.items() if one.look(client, {"in": 5}, 1.0)[1].get("g")]
+
+    assert due() == []
     now_s += 2.5
-    assert one.look(some, there, 1.0) == {("in", 1)}
+    assert due() == ["w1"]
+    now_s += TURN_S
+    assert due() == ["w1", "w2"]
+    now_s += TURN_S
+    assert due() == ["w0", "w1", "w2"], "and who is no member never"
 
 
-def test_it_joins_once_more_for_topics_of_its_own_and_not_over_and_over() -> None:
+def test_what_is_named_is_bounded() -> None:
+    assert named({("a", number) for number in range(NAMED_MAX + 2)}) == "a[0], a[1], a[2], a[3], a[4], a[5] and 2 more"
+
+
+def test_it_joins_once_more_for_its_own_group_and_not_over_and_over() -> None:
     calls, now_s = list[str](), 100.0
     consumer: Any = SimpleNamespace(
         subscribe=lambda topics, **callbacks: calls.append("subscribe"), unsubscribe=lambda: calls.append("leave")
     )
-    one = Subscription(consumer, ["a"], {}, getLogger(), lambda: now_s)
-    one.look(Surroundings())
-    one.look(Surroundings(overlooked=frozenset({("b", 0)})))
-    assert calls == ["subscribe"]
-    for _ in range(3):
-        one.look(Surroundings(overlooked=frozenset({("a", 1)})))
+    one = Subscription(consumer, ["^a.*"], {}, getLogger(), "g", lambda: now_s)
+    ours = Surroundings(to_share={"g": frozenset({("a", 1)})})
+
+    def joins(seen: Surroundings, passed_s: float = 0.0) -> int:
+        nonlocal now_s
+        now_s += passed_s
+        before = calls.count("leave")
+        one.look(seen)
+        return calls.count("leave") - before
+
+    assert joins(Surroundings(to_share={"g-ordered": frozenset({("or", 0)})})) == 0, "that is the other stage's"
+    assert joins(ours._replace(down="nobody answers")) == 0, "what was seen is old"
+    assert [joins(ours) for _ in range(3)] == [1, 0, 0]
     assert calls == ["subscribe", "leave", "subscribe"]
-    now_s += AGAIN_S
-    one.look(Surroundings(overlooked=frozenset({("a", 1)})))
-    assert len(calls) == 5
-    now_s += AGAIN_S
-    one.look(Surroundings(overlooked=frozenset({("a", 1)})))
-    assert len(calls) == 5, "and ever more seldom"
-    matching = Subscription(consumer, ["^a.*"], {}, getLogger(), lambda: now_s)
-    matching.look(Surroundings(overlooked=frozenset({("ab", 1)})))
-    assert len(calls) == 8
+    assert [joins(ours, AGAIN_S) for _ in range(3)] == [1, 0, 1], "ever more seldom while it does not help"
+    assert joins(Surroundings(), 4 * AGAIN_S) == 0, "and once it has helped"
+    assert [joins(ours), joins(ours, AGAIN_S)] == [1, 1], "the next time is a first time again"

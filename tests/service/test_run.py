@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,19 +21,17 @@ from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.port import LogDown, LogGap, LogRefused, StateLost, Surroundings
 from streamer.service import run as under_test
+from streamer.service import stopper
 from streamer.service.closing import LEAVE_SECONDS
 from streamer.service.run import (
-    DRAIN_SECONDS,
     EXIT_CONFIG,
-    EXIT_INTERNAL,
-    EXIT_NOT_DRAINED,
     EXIT_UNREACHABLE,
-    Stopper,
     load_or_exit,
     run_service,
     versions,
     wall_ms,
 )
+from streamer.service.stopper import EXIT_INTERNAL, EXIT_NOT_DRAINED, Stopper
 from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, by_partition, make_log, oracle, ticks_of
 from tests.waiting import PATIENCE_S
@@ -66,7 +64,7 @@ class Ends:
 @pytest.fixture(autouse=True)
 def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
     found = Ends()
-    monkeypatch.setattr(under_test, "end_after", found.after)
+    monkeypatch.setattr(stopper, "end_after", found.after)
     monkeypatch.setattr(under_test, "bounded", found.bounded)
     monkeypatch.setattr(under_test, "watch", lambda config, told, waits: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(under_test, "settle_memory", lambda: None)  # For the rest of the suite it would be too much.
@@ -304,29 +302,34 @@ def test_asked_to_stop_it_publishes_what_there_is_or_says_that_it_could_not(
     assert (committed is not None and committed.offset == 200) is (not fault)
 
 
-@pytest.mark.parametrize(("landed", "code"), [(None, EXIT_NOT_DRAINED), (False, EXIT_NOT_DRAINED), (True, 0)])
-def test_the_first_signal_asks_and_the_second_ends_with_the_code_that_is_true_by_then(
-    landed: bool | None, code: int, ends: Ends, monkeypatch: pytest.MonkeyPatch
+def test_a_thread_that_ends_by_what_it_raises_ends_the_process_once_all_has_landed(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ended: list[int] = []
-    monkeypatch.setattr(under_test.os, "_exit", ended.append)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    stopper = Stopper()
-    try:
-        stopper.install()
-        signal.raise_signal(signal.SIGTERM)
-        assert (stopper.asked.is_set(), ended) == (True, [])
-        assert ends.armed == [(DRAIN_SECONDS, EXIT_NOT_DRAINED)]
-        if landed is not None:
-            stopper.drained(landed)
-        assert ends.armed == ([None] if landed else [(DRAIN_SECONDS, EXIT_NOT_DRAINED)])
-        signal.raise_signal(signal.SIGINT)
-        assert ended == [code]
-        assert stopper.leave(stopper.code) == code
-        assert ends.armed[-1] == (LEAVE_SECONDS, code)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    """Without it what waits for its answers would wait for ever, with nobody to tell."""
+    broker = Broker(random.Random(1), [AT], {})
+    broker.logs = {AT: make_log(random.Random(2), 0, 200)}
+    log, failing = SimLog(broker, "w0"), list[threading.Thread]()
+    poll = log.poll
+
+    def fail() -> None:
+        raise KeyError("a surprise")
+
+    def noted(*given: Any) -> Any:
+        events = poll(*given)
+        if (log.mine.get(AT) or 0) == 200 and not failing:
+            failing.append(threading.Thread(target=fail, name="driftline-watch"))
+            failing[0].start()
+        return events
+
+    monkeypatch.setattr(log, "poll", noted)
+    monkeypatch.setattr(under_test, "connect", lambda *given: [log])
+    assert run_service(config, Stopper()) == EXIT_INTERNAL
+    told = {line["event"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert told["thread_failed"]["thread"] == "driftline-watch"
+    assert told["stopped"]["drained"] is True
+    committed = broker.committed.get(AT)
+    assert committed is not None
+    assert committed.offset == 200
 
 
 def test_another_config_is_taken_at_a_commit_and_what_means_the_same_goes_on(
