@@ -156,12 +156,11 @@ def await_nobody(admin: TopicAdmin, group: str) -> None:
 
 def in_groups(admin: TopicAdmin, group: str) -> Mapping[str, int]:
     """Members of the groups of both stages, where there are any. Refused where nobody tells."""
-    from confluent_kafka import KafkaError
-
+    from streamer.kafka.admin import SEEN
     from streamer.service.repartition import Refused
 
     found = {name: admin.group(name) for name in (group, group + SECOND)}
     for name, one in found.items():
-        if one.code not in (0, KafkaError.GROUP_ID_NOT_FOUND):
-            raise Refused(f"whether group {name} has members cannot be seen: {KafkaError(one.code).str()}")
+        if one.code not in SEEN:
+            raise Refused(f"whether group {name} has members cannot be seen: `driftline doctor -c FILE` says why")
     return {name: one.number for name, one in found.items() if one.number}

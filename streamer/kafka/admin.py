@@ -27,6 +27,9 @@ NO_COORDINATOR_YET = {
     KafkaError.NOT_COORDINATOR,
 }
 
+SEEN = (0, KafkaError.GROUP_ID_NOT_FOUND)
+"""Codes of a group of which it is known how many members it has."""
+
 
 class ExistingTopic(NamedTuple):
     """A topic that exists. `config` is None when this user may not read it."""

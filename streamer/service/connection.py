@@ -16,7 +16,7 @@ from streamer.service.health import Health
 
 PAUSES_S = 0.25, 2.0
 """Between two tries to connect: at first, and at most."""
-SAID_AFTER_S = {"broker_seen": 0.0, "rights": 0.0, "assigned": 15.0, "restored": 15.0}
+SAID_AFTER_S = {"broker_seen": 0.0, "rights": 0.0, "assigned": 15.0, "restored": 15.0, "all_read": 0.0}
 """By check, how long it has to last before the log tells it: a group takes its time to form."""
 SAID_AFTER_ELSE_S = 3.0
 SAID_EVERY_S = 60.0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from logging import getLogger
 from pathlib import Path
@@ -55,30 +58,49 @@ def test_a_member_that_comes_back_reads_what_its_topic_got_meanwhile(
         assert service.stop() == 0
 
 
+DIES = """
+import os, signal, sys
+from confluent_kafka import Consumer
+broker, group, topic = sys.argv[1:]
+member = {"group.id": group, "group.instance.id": "w0", "partition.assignment.strategy": "cooperative-sticky"}
+consumer = Consumer({"bootstrap.servers": broker, "session.timeout.ms": 60000, **member})
+consumer.subscribe(
+    [topic],
+    on_assign=lambda consumer, partitions: print(len(partitions), flush=True),
+    on_revoke=lambda consumer, partitions: os.kill(os.getpid(), signal.SIGKILL),
+)
+while True:
+    consumer.poll(0.1)
+"""
+
+
 @pytest.mark.broker
-def test_so_are_partitions_of_the_ordered_log(
+def test_so_is_what_a_member_gave_up_when_it_was_killed_whichever_stage_it_is_of(
     broker: str, make_topics: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """Who reads it are another group's members. Once it was not looked for in theirs, and what a member was giving up
-    when it was killed stayed nobody's for ever.
+    """Who reads the ordered log are members of another group. Once it was not looked for in theirs, and what a member
+    was giving up when it was killed stayed nobody's for ever.
     """
-    inputs, ordered, *own = make_topics("in", "or", "al", "st", "dl", "hb")
-    path, log = tmp_path / "driftline.yaml", tmp_path / "service.log"
+    inputs, *own = make_topics("in", "al", "st", "dl", "hb")
+    [ordered] = make_topics("or", partitions=2)
     names = dict(zip(("al", "st", "dl", "hb"), own, strict=True)) | {"more": f", ordered: {ordered}", "order": "model"}
-    path.write_text(CONFIG.format(broker=broker, group=f"g-{inputs}", events=inputs, **names))
-
-    def reads(number: int) -> None:
-        until(lambda: (ordered, number) in {about(one) for one in read_all(broker, names["hb"], 1)}, log.read_text)
-
-    with Service(path, log) as service:
-        reads(0)
-        assert service.stop() == 0
-    admin = AdminClient({"bootstrap.servers": broker})
-    admin.create_partitions([NewPartitions(ordered, 2)])[ordered].result(PATIENCE_S)
-    with Service(path, log) as service:
-        reads(1)
-        assert f"nobody in the group g-{inputs}-ordered reads {ordered}[1]" in log.read_text()
-        assert service.stop() == 0
+    text = CONFIG.format(broker=broker, group=f"g-{inputs}", events=inputs, **names).replace("20000", "60000")
+    paths = {name: tmp_path / f"{name}.yaml" for name in ("w0", "w1")}
+    for name, path in paths.items():
+        path.write_text(text.replace("instance: w0", f"instance: {name}"))
+    log = tmp_path / "service.log"
+    command = [sys.executable, "-c", DIES, broker, f"g-{inputs}-ordered", ordered]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as dying:
+        assert dying.stdout is not None
+        assert dying.stdout.readline() == "2\n", "all of the ordered log is its"
+        with Service(paths["w1"], log):
+            assert dying.wait(PATIENCE_S) == -signal.SIGKILL, "it is to give one up"
+            with Service(paths["w0"], log):  # Back under its name in time.
+                until(
+                    lambda: {(ordered, 0), (ordered, 1)} <= {about(one) for one in read_all(broker, names["hb"], 1)},
+                    log.read_text,
+                )
+                assert f"nobody in the group g-{inputs}-ordered reads {ordered}[" in log.read_text()
 
 
 def answered(state: ConsumerGroupState, **members: list[tuple[str, int]]) -> Any:

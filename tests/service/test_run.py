@@ -19,7 +19,7 @@ import pytest
 from streamer import __version__
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.port import LogDown, LogGap, LogRefused, StateLost, Surroundings
+from streamer.port import LogDown, LogGap, LogRefused, StateLost, Surroundings, Topic
 from streamer.service import run as under_test
 from streamer.service import stopper
 from streamer.service.closing import LEAVE_SECONDS
@@ -330,6 +330,40 @@ def test_a_thread_that_ends_by_what_it_raises_ends_the_process_once_all_has_land
     committed = broker.committed.get(AT)
     assert committed is not None
     assert committed.offset == 200
+
+
+def test_what_nobody_reads_is_on_readyz_in_the_metrics_and_in_the_log(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All was green once while two partitions of the ordered log were read by nobody."""
+    looked, pages, stopper = list[Callable[[Surroundings], None]](), list[str](), Stopper()
+
+    def watch(config: Config, told: Callable[[Surroundings], None], waits: object) -> Any:
+        looked.append(told)
+        return SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr(under_test, "watch", watch)
+    lines: list[dict[str, Any]] = []
+
+    def shown() -> None:
+        lines.extend(map(json.loads, capsys.readouterr().out.splitlines()))
+        if not pages:
+            there = {name: Topic(1, "") for name in config.topics.names()}
+            looked[0](Surroundings(None, there, overlooked={"g-ordered": {("or", 0): 200.0}}))
+            for path in ("/readyz", "/metrics"):
+                with contextlib.closing(HTTPConnection(lines[0]["listen"], timeout=PATIENCE_S)) as client:
+                    client.request("GET", path)
+                    pages.append(client.getresponse().read().decode())
+            looked[0](Surroundings(None, there))
+
+    connected(monkeypatch, stopper, shown)
+    assert run_service(config, stopper) == 0
+    lines.extend(map(json.loads, capsys.readouterr().out.splitlines()))
+    told = {line["event"]: line for line in lines}
+    assert told["partitions_unread"]["why"].startswith("nobody in the group g-ordered reads or[0], for 200 s: ")
+    assert told["works_again"]["check"] == "all_read"
+    assert "[-] all_read: nobody in the group g-ordered reads or[0]" in pages[0]
+    assert 'driftline_unread_seconds{partition="0",topic="or"} 200.0' in pages[1]
 
 
 def test_another_config_is_taken_at_a_commit_and_what_means_the_same_goes_on(
