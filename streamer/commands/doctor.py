@@ -181,8 +181,8 @@ def of_order(config: Config) -> Iterator[Finding]:
     if not undecided(config):
         return
     found = ask(config)
-    fix = f"driftline topics apply -c FILE makes {found.lacking}" if found.lacking else ""
-    yield Finding("wrong" if fix else "ok", "order", f"{ORDERS[found.order]}: {found.why}", fix)
+    lacks = f"; until there is {found.lacking} each partition is read by itself" if found.lacking else ""
+    yield Finding("wrong" if lacks else "ok", "order", f"{ORDERS[found.order]}: {found.why}{lacks}", found.fix)
 
 
 def of_parts(config: Config, found: Examination) -> Iterator[Finding]:
