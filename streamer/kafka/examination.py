@@ -13,7 +13,11 @@ from streamer.kafka.admin import Cluster, ExistingTopic, Shown, TopicAdmin
 from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
 from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import bad_settings, reached, silent_logger
+from streamer.kafka.groups import refused
 from streamer.kafka.rights import REFUSALS, Right, id_prefix, not_allowed, refusal, rights
+
+GROUP_S = 2.0
+"""Until a group that says nothing counts as one that lets us in."""
 
 
 class Examination(NamedTuple):
@@ -49,6 +53,13 @@ def examine(config: Config, timeout_s: float) -> Examination:
 def groups_of(config: Config, admin: TopicAdmin) -> dict[str, Shown]:
     """The groups of all stages, as each shows itself to us."""
     return {stage.kafka.group: admin.group(stage.kafka.group) for stage in stage_configs(config)}
+
+
+def refused_groups(config: Config) -> dict[str, Shown]:
+    """Of the groups of all stages those that we may not join. A service does not ask for what else it may there."""
+    stages = {stage.kafka.group: stage.topics.named() for stage in stage_configs(config)}
+    no = Shown(KafkaError.GROUP_AUTHORIZATION_FAILED)
+    return {group: no for group, named in stages.items() if refused(config, group, (named or ["-"])[0], GROUP_S)}
 
 
 def transaction_trouble(config: Config, timeout_s: float) -> Trouble | None:
@@ -103,7 +114,7 @@ def missing_rights(config: Config, timeout_s: float) -> Trouble | None:
     if cluster.id.startswith(MOCK_CLUSTER):
         return None
     config = config.reading(cluster.topics)
-    shown, groups = admin.topics(config.topics.names()), groups_of(config, admin)
-    found = Examination(cluster, {}, shown, {}, groups, transaction_trouble(config, timeout_s))
+    shown = admin.topics(config.topics.names())
+    found = Examination(cluster, {}, shown, {}, refused_groups(config), transaction_trouble(config, timeout_s))
     lacking = [right for right, has in verdicts(config, found) if has is False and right.verb == "run"]
     return not_allowed(config, lacking) if lacking else None

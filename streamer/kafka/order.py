@@ -15,12 +15,12 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.model import Config
 from streamer.config.stages import SECOND, in_order_of_models
 from streamer.engine.engines import ENGINE
-from streamer.kafka.admin import TopicAdmin
 from streamer.kafka.client import MOCK_CLUSTER, Limits, connection_settings, make_consumer, metadata
 from streamer.kafka.diagnosis import bad_settings, silent_logger
+from streamer.kafka.groups import refused
 from streamer.kafka.intake import record_of
 from streamer.kafka.offsets import committed, listed, numbered
-from streamer.kafka.rights import REFUSALS, Right
+from streamer.kafka.rights import Right
 from streamer.kafka.schema_registry import Client, learned
 from streamer.port import LogDown, Partition
 
@@ -125,8 +125,7 @@ def ask(config: Config, decided: bool = False, again: bool = False) -> Answer:
 def forbidden(config: Config, told: Answer) -> Answer:
     """Who may not join the group of stage 2 would read nothing any more."""
     right = Right("group", config.kafka.group + SECOND, "Read", "the second stage reads in it")
-    shown = TopicAdmin(config, ANSWER_S).group(right.name)
-    if shown.code in REFUSALS or (shown.allowed is not None and right.operation not in shown.allowed):
+    if refused(config, right.name, str(in_order_of_models(config).topics.ordered), ANSWER_S):
         return told._replace(lacking=f"the right {right}", fix=right.command(config.kafka.brokers))
     return told
 

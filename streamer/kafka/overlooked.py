@@ -18,12 +18,12 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streamer.config.model import Config
 from streamer.config.stages import stage_configs
-from streamer.kafka.client import error_of
+from streamer.kafka.groups import UUID_CHARS, group_of
 from streamer.port import Partition, Surroundings, Unread
 
 AGAIN_S = 60.0
@@ -32,7 +32,6 @@ TURN_S = 15.0
 """So long after one the next member has its turn: a group has settled by then, most times."""
 NAMED_MAX = 6
 """Partitions named in one sentence."""
-EMPTY = ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD
 
 
 class Seen(NamedTuple):
@@ -42,22 +41,17 @@ class Seen(NamedTuple):
     names: tuple[str, ...] = ()  # of its members, those that have few partitions first
 
 
-def of_group(client: AdminClient, group: str, topics: Mapping[str, int], answer_s: float) -> Seen | None:
+def seen_of(client: AdminClient, group: str, topics: Mapping[str, int], answer_s: float) -> Seen | None:
     """What no member has of all partitions, of a group without members all; None where that cannot be seen."""
     every = frozenset((name, number) for name, count in topics.items() for number in range(count))
     try:
-        found = client.describe_consumer_groups([group], request_timeout=answer_s)[group].result(answer_s + 1)
-    except TimeoutError:
+        found = group_of(client, group, answer_s)
+    except KafkaException:
         return None
-    except KafkaException as exception:
-        return Seen(every) if error_of(exception).code() == KafkaError.GROUP_ID_NOT_FOUND else None
-    if found.state in EMPTY:
-        return Seen(every)
-    if found.state is not ConsumerGroupState.STABLE:
+    if found is None or found.state not in ("Stable", "Empty"):
         return None
-    held = {m.member_id: [(p.topic, p.partition) for p in m.assignment.topic_partitions] for m in found.members}
-    names = sorted((len(held[m.member_id]), m.group_instance_id) for m in found.members if m.group_instance_id)
-    return Seen(every.difference(*held.values()), tuple(name for _, name in names))
+    names = sorted((len(partitions), member[:-UUID_CHARS]) for member, partitions in found.held.items())
+    return Seen(every.difference(*found.held.values()), tuple(name for _, name in names))
 
 
 class Overlooked:
@@ -75,7 +69,7 @@ class Overlooked:
         told, ours = dict[str, Mapping[Partition, float]](), dict[str, frozenset[Partition]]()
         for group, topics in self._read.items():
             inputs = {name: there[name] for name in topics.resolved(there).named() if name in there}
-            seen, now_s = of_group(client, group, inputs, answer_s), self._clock()
+            seen, now_s = seen_of(client, group, inputs, answer_s), self._clock()
             if seen is not None:  # In a rebalance what nobody had may still be nobody's.
                 before_s = self._since_s.get(group, {})
                 self._since_s[group] = {one: before_s.get(one, now_s) for one in seen.unread}

@@ -13,14 +13,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from schemas.events.batch import Record
 from streamer.config.load import load_text
-from streamer.kafka.overlooked import AGAIN_S, NAMED_MAX, TURN_S, Overlooked, Seen, Subscription, named, of_group
-from streamer.port import Surroundings
+from streamer.kafka.overlooked import AGAIN_S, NAMED_MAX, TURN_S, Overlooked, Seen, Subscription, named, seen_of
+from streamer.port import Partition, Surroundings
 from tests.kafka.service import Service, produce, read_all, wait_committed
+from tests.kafka.test_groups import UUID, wire
 from tests.kafka.test_ordered import about
 from tests.waiting import PATIENCE_S, until
 
@@ -103,47 +104,34 @@ def test_so_is_what_a_member_gave_up_when_it_was_killed_whichever_stage_it_is_of
                 assert f"nobody in the group g-{inputs}-ordered reads {ordered}[" in log.read_text()
 
 
-def answered(state: ConsumerGroupState, **members: list[tuple[str, int]]) -> Any:
-    """A client whose groups all look like this: by name of a member what it has; `_` has no name."""
-    there = [
-        SimpleNamespace(
-            member_id=f"{name}-id",
-            group_instance_id=None if name == "_" else name,
-            assignment=SimpleNamespace(topic_partitions=[SimpleNamespace(topic=t, partition=n) for t, n in held]),
-        )
-        for name, held in members.items()
-    ]
-    group = SimpleNamespace(state=state, members=there)
-    future = SimpleNamespace(result=lambda timeout: group)
-    return SimpleNamespace(describe_consumer_groups=lambda groups, request_timeout: {groups[0]: future})
+def answered(state: str, **members: list[Partition]) -> Any:
+    """A client whose groups all look like this: by name of a member what it has."""
+    there = [SimpleNamespace(id=f"{name}-{UUID}", assignment=wire(*held)) for name, held in members.items()]
+    group = {"error": None, "state": state, "protocol_type": "consumer", "members": there}
+    return SimpleNamespace(list_groups=lambda name, timeout: [SimpleNamespace(id=name, **group)])
 
 
-def failing(error: Exception) -> Any:
-    def result(timeout: float) -> None:
-        raise error
-
-    future = SimpleNamespace(result=result)
-    return SimpleNamespace(describe_consumer_groups=lambda groups, request_timeout: {groups[0]: future})
+def failing(name: str, timeout: float) -> None:
+    raise KafkaException(KafkaError(KafkaError._TRANSPORT))
 
 
 def test_of_a_settled_group_it_is_seen_what_nobody_has() -> None:
-    settled, moving = ConsumerGroupState.STABLE, ConsumerGroupState.PREPARING_REBALANCING
-    some = answered(settled, w0=[("a", 0)], w2=[], _=[])
-    assert of_group(some, "g", {"a": 2, "b": 1}, 1.0) == Seen(frozenset({("a", 1), ("b", 0)}), ("w2", "w0"))
-    assert of_group(some, "g", {"a": 1}, 1.0) == Seen(frozenset(), ("w2", "w0"))
-    assert of_group(answered(moving, w0=[("a", 0)]), "g", {"a": 2}, 1.0) is None
+    some = answered("Stable", w0=[("a", 0)], w2=[])
+    assert seen_of(some, "g", {"a": 2, "b": 1}, 1.0) == Seen(frozenset({("a", 1), ("b", 0)}), ("w2", "w0"))
+    assert seen_of(some, "g", {"a": 1}, 1.0) == Seen(frozenset(), ("w2", "w0"))
+    assert seen_of(answered("PreparingRebalance", w0=[("a", 0)]), "g", {"a": 2}, 1.0) is None
 
 
-def test_a_group_without_members_reads_nothing() -> None:
-    every = Seen(frozenset({("a", 0), ("a", 1)}))
-    unknown = failing(KafkaException(KafkaError(KafkaError.GROUP_ID_NOT_FOUND)))
-    for client in (answered(ConsumerGroupState.EMPTY), answered(ConsumerGroupState.DEAD), unknown):
-        assert of_group(client, "g", {"a": 2}, 1.0) == every
+def test_a_group_that_all_have_left_reads_nothing() -> None:
+    assert seen_of(answered("Empty"), "g", {"a": 2}, 1.0) == Seen(frozenset({("a", 0), ("a", 1)}))
+    assert seen_of(answered("Dead"), "g", {"a": 2}, 1.0) is None, "as the broker shows what is another kind of group"
 
 
-@pytest.mark.parametrize("error", [TimeoutError(), KafkaException(KafkaError(KafkaError._TRANSPORT))], ids=str)
-def test_where_nobody_answers_nothing_is_seen(error: Exception) -> None:
-    assert of_group(failing(error), "g", {"a": 2}, 1.0) is None
+def test_where_nobody_answers_nothing_is_seen() -> None:
+    client: Any = SimpleNamespace(list_groups=failing)
+    assert seen_of(client, "g", {"a": 2}, 1.0) is None
+    unseen: Any = SimpleNamespace(list_groups=lambda name, timeout: [])
+    assert seen_of(unseen, "g", {"a": 2}, 1.0) is None
 
 
 def of(ordered: bool, instance: str = "w0") -> Any:
@@ -152,16 +140,14 @@ def of(ordered: bool, instance: str = "w0") -> Any:
     return load_text(f"version: 1\nkafka: {kafka}\ntopics: {{events: [in]{log}}}\n", "x", {})
 
 
-STABLE = ConsumerGroupState.STABLE
-
-
 def test_it_is_looked_for_in_the_group_of_each_stage() -> None:
     held = {"g": [("in", 0)], "g-ordered": [("or", 1)]}
 
-    def ask(groups: list[str], request_timeout: float) -> Any:
-        return answered(STABLE, w0=held[groups[0]]).describe_consumer_groups(groups, request_timeout)
+    def ask(name: str, timeout: float) -> Any:
+        return answered("Stable", w0=held[name]).list_groups(name, timeout)
 
-    client, there = SimpleNamespace(describe_consumer_groups=ask), {"in": 2, "or": 2, "drift-alerts": 3}
+    client: Any = SimpleNamespace(list_groups=ask)
+    there = {"in": 2, "or": 2, "drift-alerts": 3}
     unread, ours = Overlooked(of(True), 0.0).look(client, there, 1.0)
     assert {group: set(found) for group, found in unread.items()} == {"g": {("in", 1)}, "g-ordered": {("or", 0)}}
     assert ours == {"g": {("in", 1)}, "g-ordered": {("or", 0)}}
@@ -170,14 +156,14 @@ def test_it_is_looked_for_in_the_group_of_each_stage() -> None:
 
 def test_of_members_without_names_it_is_told_and_no_more() -> None:
     """Nothing of theirs waits for a member to be back: it is shared out as soon as one is missed."""
-    unread, ours = Overlooked(of(False, "null"), 0.0).look(answered(STABLE, _=[("in", 0)]), {"in": 2}, 1.0)
+    unread, ours = Overlooked(of(False, "null"), 0.0).look(answered("Stable", driftline=[("in", 0)]), {"in": 2}, 1.0)
     assert (unread, ours) == ({"g": {("in", 1): 0.0}}, {})
 
 
 def test_what_is_nobodys_for_a_moment_is_not_to_be_shared_out() -> None:
     now_s, there = 100.0, {"in": 2}
-    some, all_of_it = (answered(STABLE, w0=held) for held in ([("in", 0)], [("in", 0), ("in", 1)]))
-    moving = answered(ConsumerGroupState.COMPLETING_REBALANCING, w0=[])
+    some, all_of_it = (answered("Stable", w0=held) for held in ([("in", 0)], [("in", 0), ("in", 1)]))
+    moving = answered("CompletingRebalance", w0=[])
     one = Overlooked(of(False), 2.5, lambda: now_s)
 
     def ours(client: Any) -> Any:
@@ -197,7 +183,7 @@ def test_what_is_nobodys_for_a_moment_is_not_to_be_shared_out() -> None:
 
 def test_members_have_their_turn_one_after_the_other_who_has_little_first() -> None:
     """All of them leaving at once would have every partition restored anew."""
-    now_s, client = 100.0, answered(STABLE, w0=[("in", 0), ("in", 1)], w1=[("in", 2)], w2=[("in", 3)])
+    now_s, client = 100.0, answered("Stable", w0=[("in", 0), ("in", 1)], w1=[("in", 2)], w2=[("in", 3)])
     ways = {name: Overlooked(of(False, name), 2.5, lambda: now_s) for name in ("w0", "w1", "w2", "gone")}
 
     def due() -> list[str]:
