@@ -154,7 +154,7 @@ CATALOGUE: dict[Name, Spec] = {
     "last_record_timestamp_seconds": Spec("gauge", "Timestamp of the last record consumed, Unix time.", PARTITION),
     "unread_seconds": Spec(
         "gauge",
-        "For how long no member of its group has had a partition, also of those that are not ours; none is healthy.",
+        "For how long no member of its group has had a partition, of all that are to be read; no value where one has.",
         PARTITION,
     ),
     "processing_seconds": Spec("histogram", "Decoding and detecting one batch.", {}, QUICK_S),
