@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from streamer.kafka.groups import UUID_CHARS, Group, assigned, group_of
 from streamer.port import Partition
+from tests.kafka.service import ROOT
 from tests.kafka.world import MakeTopics
 from tests.waiting import PATIENCE_S, until
 
@@ -44,6 +45,20 @@ def test_a_group_that_cannot_be_seen_is_none() -> None:
     assert group_of(client(), "g", 1.0) == Group("Stable", {})
     for changes in ({"id": "other"}, {"error": "no"}, {"protocol_type": "connect"}, {"protocol_type": ""}):
         assert group_of(client(**changes), "g", 1.0) is None
+
+
+def test_no_service_asks_a_coordinator_by_the_admin_client() -> None:
+    """Of three that did so while connections were lost, one ended by SIGABRT every four seconds (librdkafka#4605)."""
+    asking = ("describe_consumer_groups", "list_consumer_group_offsets")
+    found = {
+        path.name: {word for word in asking if word in path.read_text()}
+        for room in ("kafka", "service", "engine")
+        for path in (ROOT / "streamer" / room).glob("*.py")
+    }
+    assert {name: words for name, words in found.items() if words} == {"admin.py": {"describe_consumer_groups"}}
+    text = (ROOT / "streamer" / "kafka" / "examination.py").read_text()
+    assert text.count("admin.group(") == 1, "of `doctor` alone"
+    assert "admin.group(" not in text[text.index("def missing_rights") :]
 
 
 @pytest.mark.broker
