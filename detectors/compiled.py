@@ -25,11 +25,13 @@ from detectors import (
     shiryaev_roberts,
 )
 from detectors.bank import DIRECTION, F64, HUGE, I64, Bool, Hits, State, ageless, array_of, check_values
+from detectors.cusum import SIDES
 from detectors.distribution import Closed
 from detectors.envelope import Envelope
 from detectors.history import NO_MARKS
 from detectors.last_change import Asked, Change, Recent
 from detectors.levels import Told
+from detectors.loads import LOADS
 from detectors.params import Adwin, PageHinkley
 from detectors.reference import CLIP, PLACES, STATS, Judged, Learned
 from detectors.shiryaev_roberts import SCALARS, TABLES, ShiryaevRobertsBank, hits_with_age
@@ -216,8 +218,8 @@ class CompiledLevels(Compiled):
         wide = zip(levels.FLOATS.items(), floats, strict=True)
         return {
             **found,
-            "values": values.reshape(-1, levels.LOADS + 1),
-            "began": began.reshape(-1, 2 * levels.SIDES),
+            "values": values.reshape(-1, LOADS + 1),
+            "began": began.reshape(-1, 2 * SIDES),
             **{name: array.reshape(-1, width) for (name, width), array in wide},
         }
 

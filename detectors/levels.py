@@ -5,7 +5,7 @@ its distances, whatever its size; counted by itself it is a rare flag like any o
 values of a row are a block of all its levels: what a value costs is an eighth of a step of each.
 
 What is expected of a level is its share of the last weeks, times how it usually is under the load that there is, and
-its limits are what days have shown (`cusum.py`, `loads.py`); so a mix that breathes with the day or the week is no news.
+its limits are what days have shown (`cusum.py`, `loads.py`); so a mix that breathes with the day or the week is none.
 What a row may tell falsely is divided among its levels.
 
 >>> bank = Levels(rate=0.01)
@@ -56,7 +56,7 @@ class Told(NamedTuple):
     threshold: float
     age: int  # how many values ago it began
     before: float  # its usual share
-    count: int  # how often it came since then
+    came: int  # how often it came since then
     first_offset: int
     from_ms: int
 
@@ -80,7 +80,7 @@ class Row:
         self.block[level] += 1.0
         return self.fill == int(SIZE)
 
-    def close(self, time_ms: int) -> Iterator[tuple[int, int, float, float, int, float, float, int, int]]:
+    def close(self, time_ms: int) -> Iterator[tuple[int, int, float, float, int, float, int, int, int]]:
         """The block is full: what its levels say, as Told has it."""
         took_ms = float(max(time_ms - self.since, 0))
         place = LOADS
@@ -100,7 +100,7 @@ class Row:
                 side = next(i for i in range(SIDES) if sums[i] == limit and since[i] == age)
                 n, known = self.sums.totals[level, :2].tolist()
                 came, (first, first_ms) = self.came.item(level, side), self.began[level, side].tolist()
-                yield level, way, statistic, limit, age, known / n, came, first, first_ms
+                yield level, way, statistic, limit, age, known / n, int(came), first, first_ms
         if place < LOADS:
             self.loads[:, place] += self.block
             self.values[place] += SIZE
@@ -168,7 +168,7 @@ class Levels:
             assert own is not None
             if own.take(level, offset, time_ms):
                 told = list(own.close(time_ms))
-                found += [Told(i, row, *one[:6], int(one[6]), *one[7:]) for one in told[:1]]
+                found += [Told(i, row, *one) for one in told[:1]]
         return found
 
     def dump(self) -> dict[str, NDArray[Any]]:
