@@ -50,7 +50,7 @@ class DistributionMonitor(MonitorBase):
         # Of `against: recent`: counts of windows not in breach, oldest first.
         self.recent: dict[int, list[list[int]]] = {}
         self.levels = CategoryLevels(made.parts.levels(self.part.rate() * PART)) if self.coded and detect.days else None
-        self.days = DailyLimit(lambda row: self.rate(row) * (PART if self.coded else 1.0))
+        self.days = DailyLimit(lambda row: self.rate(row) * (PART if self.coded else 1.0), returns=self.coded)
         self.outcomes: Outcomes = {}
 
     def share(self) -> None:
