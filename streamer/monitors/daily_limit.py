@@ -151,7 +151,9 @@ class DailyLimit:
         """Replace the state; ValueError for an invalid one."""
         held = {int(row): float(figure) for row, figure in state["held"]}
         loads = {int(row): (float(least), float(most)) for row, least, most in state.get("loads", ())}  # Of older none.
-        away = {int(row): Away(float(load), int(ms), int(near), int(n)) for row, load, ms, near, n in state.get("away", ())}
+        away = {
+            int(row): Away(float(load), int(ms), int(near), int(n)) for row, load, ms, near, n in state.get("away", ())
+        }
         if not all(isfinite(one.load) and 0 <= one.near <= STEADY + 1 and one.windows >= 0 for one in away.values()):
             raise ValueError("invalid figures of windows")
         if not all(map(isfinite, held.values())) or not all(
