@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from detectors import make_bank, make_compiled_bank
-from detectors.compiled import CompiledDistribution, CompiledHistory, CompiledLevels, CompiledReference
+from detectors.compiled import CompiledDistribution, CompiledHistory, CompiledReference
+from detectors.compiled_levels import CompiledLevels
 from detectors.distribution import Distribution
 from detectors.history import History
 from detectors.levels import Levels

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 
 from detectors import Bank, Params
-from detectors.compiled import CompiledDistribution, CompiledLevels
+from detectors.compiled import CompiledDistribution
+from detectors.compiled_levels import CompiledLevels
 from detectors.distribution import Distribution
 from detectors.levels import Levels
 from detectors.reference import Judged

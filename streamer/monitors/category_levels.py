@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.compiled import CompiledLevels
+from detectors.compiled_levels import CompiledLevels
 from detectors.distances import surprise
 from detectors.levels import Levels, Told, levels_of
 from streamer.monitors.evidence import Evidence, evidence, span, tier_of

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detectors.compiled import CompiledLevels
+from detectors.compiled_levels import CompiledLevels
 from detectors.extremes import DAY_MS
 from detectors.levels import LEVELS_MAX, Levels, Told, check_state, levels_of
 from schemas.core import native

@@ -14,6 +14,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
+from streamer.monitors.windowed import CountedMonitor
 from tests.alerts.windows import AT, BEGIN_MS, told
 from tests.engine.tasks import news
 from tests.signals.events import HEAD, batch_of
@@ -69,6 +70,7 @@ def judged(detect: str, counts: list[tuple[int, int]]) -> list[tuple[str, str]]:
     ]
     found: list[Finding] = []
     [made] = task.by_order
+    assert isinstance(made, CountedMonitor)
     own = made.findings
 
     def noted(*given: Any) -> list[Finding]:
