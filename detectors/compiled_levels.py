@@ -1,4 +1,4 @@
-"""The levels of `schemas/native` behind the same interface and with the same dumps as those of `detectors/levels.py`."""
+"""The levels of `schemas/native` with the same interface and the same dumps as those of `detectors/levels.py`."""
 
 from __future__ import annotations
 
