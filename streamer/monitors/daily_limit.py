@@ -77,8 +77,9 @@ class DailyLimit:
             self.days.turn(row, time_ms // DAY_MS, odds(self.rate(row)), self.days.mean[row, :, 0] * FLOOR)
         most = self.days.limits(row, 0)[1]
         if isfinite(most):
-            for known in (self.held, self.loads, self.away):
-                known.pop(row, None)
+            self.held.pop(row, None)
+            self.loads.pop(row, None)
+            self.away.pop(row, None)
             self.days.take(row, 0, figure)
             return figure > max(most, limit)
         known, lasts = self._met(row, load), self._lasts(row, figure > GROSS * limit, time_ms, load)
