@@ -13,6 +13,7 @@ from detectors.distances import surprise
 from detectors.levels import Levels, Told, levels_of
 from streamer.monitors.evidence import Evidence, evidence, span, tier_of
 from streamer.monitors.words import tell_apart
+from streamer.signals.categories import CODES
 from streamer.signals.columns import F64, I64
 
 PART = 0.5
@@ -32,7 +33,8 @@ class CategoryLevels:
 
     def begin(self, row: int, counts: Sequence[int]) -> None:
         """The reference of a row has each number so often; a bank that was loaded has its levels already."""
-        self.level_of[row], self.codes[row] = levels_of(counts)
+        more = [0] * (CODES + 1 - len(counts))  # A file of references has no bins behind its last.
+        self.level_of[row], self.codes[row] = levels_of([*counts, *more])
         levels = len(self.codes[row]) + 1
         if self.bank.levels(row) != levels:
             self.bank.begin(row, levels)
@@ -50,7 +52,7 @@ class CategoryLevels:
         codes = self.codes[told.row]
         name = names[codes[told.level]] if told.level < len(codes) else "other"
         after = told.came / told.age
-        # As many values as the reference is held to have, so that chance is that of the newer ones.
+        # What it was before is known from a thousand values at least.
         known = np.array([told.before, 1.0 - told.before]) * max(told.age, 1_000)
         window = {
             "n": told.age,

@@ -7,6 +7,7 @@ import pytest
 
 from detectors.levels import Levels, Told
 from streamer.monitors.category_levels import CategoryLevels, level_sentence
+from streamer.signals.categories import CODES
 
 
 def made() -> CategoryLevels:
@@ -19,7 +20,7 @@ def made() -> CategoryLevels:
 def test_numbers_of_categories_become_levels_and_what_the_reference_had_not_is_the_rest() -> None:
     levels, at = made(), np.arange(6)
     assert levels.bank.levels(1) == 4
-    assert levels.update(np.ones(6, np.int64), np.array([0.0, 1, 2, 3, 3, 1]), at, at, at * 1_000) == []
+    assert levels.update(np.ones(6, np.int64), np.array([0.0, 1, 2, 3, 3, CODES]), at, at, at * 1_000) == []
     assert levels.dump()["bank"]["block"][:, 0].tolist() == [1, 1, 2, 2]
     assert levels.update(np.zeros(0, np.int64), np.zeros(0), at[:0], at, at) == []
 
