@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import resources
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qs
@@ -58,6 +58,9 @@ ROWS = 60
 """Of models that are listed at once, the worst first: more take longer to draw than to find."""
 AGAIN_S, FRESH_S = 10.0, 1.0
 """Until topics that could not be read are tried again; and for how long an answer serves all who ask the same."""
+STAND_S, LOOKED_S = 15.0, 60.0
+"""How often the broker is asked how the groups stand, while somebody has looked at the page lately."""
+HEARTBEAT_MS = 60_000
 JSON = "application/json"
 
 
@@ -81,8 +84,18 @@ class Tail(Protocol):
     def close(self) -> None: ...
 
 
+class Stands(Protocol):
+    """See `streamer.kafka.standing.Standing`."""
+
+    def ask(self, heard: Collection[str]) -> Mapping[Partition, Any]: ...
+
+    def close(self) -> None: ...
+
+
 class Page:
-    """`tail`: makes one, given the time in ms; `shown`: what else there is to say, by name of its view."""
+    """`tail`: makes one, given the time in ms; `shown`: what else there is to say, by name of its view; `standing`:
+    makes what the broker is asked by.
+    """
 
     def __init__(
         self,
@@ -93,8 +106,10 @@ class Page:
         acts: Acts | None = None,
         away: Callable[[], Away] = lambda: NEVER,
         verdicts: Callable[[], Verdicts | None] = lambda: None,
+        standing: Callable[[], Stands] | None = None,
     ) -> None:
-        self._verdicts = verdicts
+        self._verdicts, self._standing = verdicts, standing
+        self._looked_s, self._due_s = -LOOKED_S, 0.0
         self._tail, self._shown, self._clock = tail, shown, clock
         self.gate, self.acts, self._away = gate, acts, away
         self._begin()
@@ -139,6 +154,7 @@ class Page:
 
     def _view(self, path: str, query: str) -> Served:
         asked = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
+        self._looked_s = self._clock()
         with self._lock:
             found = VIEWS[path](self, asked)
         if found is None:
@@ -154,7 +170,11 @@ class Page:
         rows, found = listed(whole["models"], asked)
         alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
         shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
-        here = {"now_ms": int(1000 * self._clock()), "waits": self._waits}
+        now_ms = int(1000 * self._clock())
+        pipeline = self.board.pipeline.shown(now_ms, shown.get("heartbeat_ms", HEARTBEAT_MS))
+        if view != "pipeline":
+            pipeline = {"wrong": pipeline["wrong"]}
+        here = {"now_ms": now_ms, "waits": self._waits, "pipeline": pipeline}
         count = {"models": len(whole["models"]), "found": found}
         return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **shown}
 
@@ -186,7 +206,7 @@ class Page:
 
     def _read(self) -> None:
         while not self._closing.is_set():
-            tail = None
+            tail, stands = None, None if self._standing is None else self._standing()
             try:
                 self._again.clear()
                 verdicts, tail = self._verdicts(), self._tail(int(1000 * self._clock()))
@@ -197,13 +217,30 @@ class Page:
                     self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
                     with self._lock:
                         self._take(records, verdicts)
+                    if stands is not None:
+                        self._stand(stands)
             except LogDown as down:
                 self._waits = str(down)
             finally:
-                if tail is not None:
-                    tail.close()
+                for one in (tail, stands):
+                    if one is not None:
+                        one.close()
             if not self._again.is_set():
                 self._closing.wait(AGAIN_S)
+
+    def _stand(self, stands: Stands) -> None:
+        """Ask how the groups stand, where somebody may look at it."""
+        now_s, pipeline = self._clock(), self.board.pipeline
+        if now_s - self._looked_s > LOOKED_S or now_s < self._due_s:
+            return
+        self._due_s, found, why = now_s + STAND_S, dict[Partition, Any](), None
+        try:
+            found = dict(stands.ask({topic for topic, _ in pipeline.places}))
+        except LogDown as down:
+            why = str(down)
+        with self._lock:
+            pipeline.stands, pipeline.unknown = found, why
+            self.board.version += 1
 
     def _take(self, records: Iterable[tuple[Partition, Record]], verdicts: Verdicts | None) -> None:
         said: dict[Partition, list[Record]] = {}
@@ -211,7 +248,7 @@ class Page:
             if verdicts is not None and partition[0] == verdicts.topic:
                 said.setdefault(partition, []).append(record)
             else:
-                self.board.take(record.value, record.key)
+                self.board.take(record.value, record.key, record.time_ms)
         if verdicts is not None:
             for own in said.values():
                 self.board.heard(verdicts.read(own))
@@ -253,6 +290,7 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
             "control": config.control is not None,
             "acts": acts.kinds(),
             "learn": config.false_alarms.learn,
+            "heartbeat_ms": config.heartbeat.interval_ms,
         }
 
     def tail(now_ms: int) -> Tail:
@@ -265,6 +303,11 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
             spans[config.verdicts.topic] = Span(*PAST["verdicts"])
         return Tail(config, logger, spans, now_ms)
 
+    def standing() -> Stands:
+        from streamer.kafka.standing import Standing
+
+        return Standing(current())
+
     about, away = once(current, told), once(current, lambda config: Away(config.calendar))
 
     def beside() -> dict[str, Any]:
@@ -274,7 +317,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     server = current().server
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
-    return Page(tail, beside, Gate(who, server.token), acts=taken, away=away, verdicts=lambda: verdicts_of(current()))
+    gate, said = Gate(who, server.token), lambda: verdicts_of(current())
+    return Page(tail, beside, gate, acts=taken, away=away, verdicts=said, standing=standing)
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:
