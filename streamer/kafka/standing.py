@@ -13,7 +13,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streamer.config.model import Config
 from streamer.config.stages import in_order_of_models, stage_configs, undecided
-from streamer.kafka.client import Limits, metadata
+from streamer.kafka.client import MOCK_CLUSTER, Limits, metadata
 from streamer.kafka.offset_metadata import from_text
 from streamer.kafka.offsets import Commits, asking, listed, numbered
 from streamer.kafka.overlooked import read_by_nobody
@@ -57,15 +57,18 @@ class Standing:
 
     def ask(self, heard: Collection[str]) -> dict[Partition, Stand]:
         """Of all partitions that are read. heard: topics that somebody is known to read: where the file leaves it to
-        what is found whether events are put in order, they tell. LogDown where nobody answers.
+        what is found whether events are put in order, they tell. Nothing of a mock cluster, which knows no groups.
+        LogDown where nobody answers.
         """
         ordered = in_order_of_models(self._config)
         config = ordered if undecided(self._config) and ordered.topics.ordered in heard else self._config
         try:
             if self._client is None:
                 self._client = asking(config)
-            topics = metadata(self._client, config, Limits(metadata=ANSWER_S)).topics
-            there = {name: len(topic.partitions) for name, topic in topics.items()}
+            cluster = metadata(self._client, config, Limits(metadata=ANSWER_S))
+            if (cluster.cluster_id or "").startswith(MOCK_CLUSTER):
+                return {}
+            there = {name: len(topic.partitions) for name, topic in cluster.topics.items()}
             stages = [self._stage(number, one, there) for number, one in enumerate(stage_configs(config), 1)]
         except (KafkaException, TimeoutError) as error:
             raise LogDown(f"how far the group is cannot be had: {error}") from error

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.events.batch import Record
 from streamer.config.load import load_text
@@ -72,6 +72,14 @@ def test_where_events_were_found_to_need_an_order_both_stages_are_asked(
     assert {stand.stage for stand in standing.ask(()).values()} == {1}
     standing._config = config.model_copy(update={"topics": config.topics.model_copy(update={"ordered": ordered})})
     assert {at: stand.stage for at, stand in standing.ask(()).items()} == {(topic, 0): 1, (ordered, 0): 2}
+    standing.close()
+
+
+def test_a_mock_cluster_knows_no_groups() -> None:
+    owner = Producer({"test.mock.num.brokers": 1})
+    [one] = owner.list_topics("in", timeout=10).brokers.values()
+    standing = Standing(config_of(f"{one.host}:{one.port}", "g", "in"))
+    assert standing.ask(()) == {}
     standing.close()
 
 

@@ -112,7 +112,7 @@ const VIEWS = {
     find.addEventListener("change", () => { location.hash = find.value ? `#/?find=${encodeURIComponent(find.value)}` : "#/"; });
     const open = all.incidents.filter((one) => one.status === "open"), shown = all.models, { found, models } = all.count;
     const over = all.incidents.length - open.length;
-    return [wrong(all), el("h2", {}, `Open incidents (${open.length})`), open.length ? incidents(open) : el("p", { class: "soft" }, "None: no model has to be looked at now. ", over ? link("#/alerts", `${over} of the last 14 days ${over === 1 ? "is" : "are"} over`) : null),
+    return [wrong(all), el("h2", {}, `Open incidents (${open.length})`), open.length ? incidents(open) : el("p", { class: "soft" }, "None: no model has to be looked at now. ", over ? link("#/alerts", over === 1 ? "1 incident of the last 14 days is over" : `${over} incidents of the last 14 days are over`) : null),
       el("h2", {}, `Models (${models})`), find,
       shown.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], shown.map((one) => [
         link(name(one.model), one.model), state(one.state), String(one.incidents), String(one.alerts), number(one.per_minute), spark(one.minutes),
