@@ -157,9 +157,9 @@ def table(rows: list[tuple[str, ...]], columns: int | None, colour: bool) -> lis
     """A line a row, the heads first. Where it would be too wide names are cut, then columns go."""
     widths = {head: max(len(row[place]) for row in rows) for place, head in enumerate(HEADS)}
     name, room = widths["MODEL"], widths["MODEL"]
-    for spare in (None, *SPARE) if columns is not None else ():
-        widths.pop(spare or "", None)
-        room = columns - sum(widths[head] + 2 for head in widths if head != "MODEL")
+    for spare in ("", *SPARE) if columns is not None else ():
+        widths.pop(spare, None)
+        room = (columns or 0) - sum(widths[head] + 2 for head in widths if head != "MODEL")
         if room >= min(NAME_LEAST, name):
             break
     widths["MODEL"] = min(name, max(NAME_LEAST, room))

@@ -14,7 +14,7 @@ from streamer.kafka.offset_metadata import to_text
 from streamer.kafka.standing import Stand, Standing, stand_of
 from streamer.port import Committed, LogDown, Pointer, Tick
 from tests.kafka.service import produce
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 POINTER = Pointer(3, 0, 7, 1, "ab" * 32, "c0ffee")
 NOW_MS = 1_700_000_300_000
@@ -77,7 +77,7 @@ def test_where_events_were_found_to_need_an_order_both_stages_are_asked(
 
 def test_a_mock_cluster_knows_no_groups() -> None:
     owner = Producer({"test.mock.num.brokers": 1})
-    [one] = owner.list_topics("in", timeout=10).brokers.values()
+    [one] = owner.list_topics("in", timeout=PATIENCE_S).brokers.values()
     standing = Standing(config_of(f"{one.host}:{one.port}", "g", "in"))
     assert standing.ask(()) == {}
     standing.close()

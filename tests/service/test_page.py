@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -15,21 +15,20 @@ from typing import Any, Literal
 import pytest
 
 from streamer.config.load import load_text
-from streamer.kafka.standing import Stand
-from streamer.port import LogDown, Partition
 from streamer.service.board import STATES
 from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.http import Server, start_server
 from streamer.service.metrics import Metrics
-from streamer.service.page import FILES, POLICY, ROW, ROWS, STAND_S, VIEWS, Page, listed
+from streamer.service.page import FILES, POLICY, ROW, ROWS, VIEWS, Page, listed
 from streamer.service.page import page_of as of_a_service
 from tests.service.browser import Browser
 from tests.service.clients import ask, connect
-from tests.service.test_board import BEGIN_MS, LIVED_MS, asked, labelled, published
+from tests.service.test_board import LIVED_MS, asked, labelled, published
 from tests.service.topics import Topics
 from tests.waiting import until
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "page.md"
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 
 
@@ -73,6 +72,17 @@ def test_nothing_comes_from_elsewhere() -> None:
     for file in folder.iterdir():
         found = re.findall(r"(?:https?:)?//[\w.]+\.\w+", file.read_text())
         assert [one for one in found if one != "http://www.w3.org"] == [], file
+
+
+def test_what_the_docs_say_stands_on_the_page() -> None:
+    static = Path(__file__).resolve().parents[2] / "streamer" / "service" / "static"
+    page = "".join(file.read_text() for file in static.iterdir())
+    text = DOCS.read_text()
+    found = re.findall(r"\*\*(.+?)\*\*", text.replace("\n", " ")) + re.findall(
+        r"^\| ([▲◆○●] .+?) \|", text, re.MULTILINE
+    )
+    assert len(found) >= 13
+    assert [text for text in found if text not in page] == []
 
 
 def test_views_show_what_is_published(server: Server, page: Page, topics: Topics) -> None:
@@ -290,6 +300,10 @@ def test_a_browser_shows_what_was_deployed_and_keeps_what_did_not_change(
     browser.value("window.kept = document.querySelector('main table a'); kept.focus()")
     topics.put = [deployed()]
     browser.wait_for("before it began: version 7 came after 6")
+    shown = " ".join(browser.text().split())
+    [view] = re.findall(r"<!-- view: incident -->\n```text\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    for line in view.splitlines():
+        assert " ".join(line.rstrip("…").split()) in shown, "docs/page.md has another incident"
     assert "Look at what was deployed or changed" in browser.text()
     assert browser.value("document.activeElement === kept && document.querySelector('main table a') === kept")
     browser.open(f"http://{server.address}/#/model/m")
@@ -298,75 +312,6 @@ def test_a_browser_shows_what_was_deployed_and_keeps_what_did_not_change(
     assert browser.value("[...document.querySelectorAll('svg text')].some((one) => one.textContent === 'version 7')")
     assert browser.complaints == []
     browser.picture(PICTURES / "page-deploys.png")
-
-
-class Stands:
-    """What the broker says of two stages: of each partition lag, snapshot, and whether anybody reads it."""
-
-    def __init__(self, down: bool = False) -> None:
-        self.down, self.heard = down, list[set[str]]()
-
-    def ask(self, heard: Collection[str]) -> dict[Partition, Stand]:
-        self.heard.append(set(heard))
-        if self.down:
-            raise LogDown("how far the group is cannot be had: no")
-        one = Stand(1, 7, 120, 90.0, False)
-        return {("in", 0): one, ("in", 1): one._replace(unread=True, replayed=None, snapshot_s=None), ("o", 0): one}
-
-    def close(self) -> None:
-        self.down = True
-
-
-def flowing() -> list[bytes | None]:
-    """Signs of life of two stages: in ten minutes, one of ten records is a dead letter."""
-    fates = {"in": ("ordered", "filtered", "dead_lettered"), "o": ("used", "late", "duplicate", "filtered")}
-    put: list[bytes | None] = []
-    for topic, (main, *others) in fates.items():
-        for number in range(10):
-            account = {main: 54_000 * number, **dict.fromkeys(others, 0), "dead_lettered": 6000 * number}
-            tick = {"number": number, "time_ms": BEGIN_MS + 60_000 * number, "caught_up": topic == "o"}
-            data = {"model": None, "topic": topic, "partition": 0, "offset": 60_000 * number, "tick": tick}
-            put.append(json.dumps({"type": "io.driftline.heartbeat.v1", "data": {**data, "account": account}}).encode())
-    return put
-
-
-@pytest.mark.xdist_group("browser")
-def test_a_browser_shows_rates_lag_and_what_nobody_reads(topics: Topics, health: Health, browser: Browser) -> None:
-    stands, ahead_s = Stands(), BEGIN_MS / 1000 + 560 - time.time()
-    page = page_of(topics, clock=lambda: time.time() + ahead_s, standing=lambda: stands)
-    with closing(page), closing(start_server("127.0.0.1:0", Metrics(), health, {}, page)) as server:
-        topics.put = flowing()
-        browser.open(f"http://{server.address}/")
-        browser.wait_for("1 partition is read by nobody")
-        browser.open(f"http://{server.address}/#/pipeline")
-        browser.wait_for("▲ by nobody")
-        rows = browser.value("[...document.querySelectorAll('tbody tr')].map((one) => one.innerText.split('\\t'))")
-        first, second, nobody, behind, read = [[cell.strip() for cell in row] for row in rows]
-        assert first[2:] == ["1,000", "900", "–", "–", "–", "0", "100", "–", "–"]
-        assert second[2:] == ["1,000", "–", "900", "0", "0", "0", "100", "0", "0"]
-        assert (nobody[0], nobody[1], nobody[-1]) == ("in[1]", "▲ by nobody", "never")
-        assert behind[:6] == ["in[0]", "◆ a backlog", "1,000", "7", "up to 90 s old, 120 records", "540,000"]
-        assert read[:2] == ["o[0]", "● all there is"]
-        assert browser.complaints == []
-        browser.picture(PICTURES / "page-flow.png")
-    assert stands.heard[-1] == {"in", "o"}
-
-
-def test_how_groups_stand_is_asked_while_somebody_looks(topics: Topics) -> None:
-    stands, now_s = Stands(down=True), [1000.0]
-    with closing(page_of(topics, clock=lambda: now_s[0], standing=lambda: stands)) as page:
-        until(lambda: topics.asked_ms)
-        time.sleep(0.1)
-        assert stands.heard == []
-        page.serve("/api/overview", "view=pipeline")
-        until(lambda: page.board.pipeline.unknown)
-        time.sleep(0.1)
-        assert len(stands.heard) == 1
-        now_s[0] += STAND_S
-        until(lambda: len(stands.heard) == 2)
-        served = page.serve("/api/overview", "view=pipeline")
-        assert served is not None
-        assert json.loads(served.body)["pipeline"]["unknown"] == "how far the group is cannot be had: no"
 
 
 @pytest.mark.xdist_group("browser")
