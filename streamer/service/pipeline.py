@@ -100,7 +100,8 @@ class Pipeline:
     def _row(self, place: Partition, known: Mapping[str, Any] | None, now_ms: int, interval_ms: int) -> dict[str, Any]:
         stand = self.stands.get(place)
         silent = known is None or now_ms - known["time_ms"] > UNHEARD * interval_ms
-        state = "silent" if silent else "read" if known and known["caught_up"] else "behind"
+        read = known is not None and (known["caught_up"] or (stand is not None and stand.lag == 0))  # Since then.
+        state = "silent" if silent else "read" if read else "behind"
         return {
             "topic": place[0],
             "partition": place[1],

@@ -94,6 +94,10 @@ def test_what_is_read_by_nobody_or_silent_comes_first() -> None:
         (3, "silent"),
         (1, "read"),
     ]
+    made.stands = {("in", 2): known}
+    assert shown(made, 10)["partitions"][0]["state"] == "behind"
+    made.stands = {("in", 2): known._replace(lag=0)}
+    assert shown(made, 10)["partitions"][0]["state"] == "read", "it got there since"
     last = found["partitions"][2]
     assert (last["lag"], last["replayed"], last["snapshot_s"]) == (7, 3, 61.0)
 
