@@ -224,7 +224,8 @@ def next_step(one: Told, data: Mapping[str, Any], near: Sequence[Mapping[str, st
         last = causes[-1]
         look = f"Look at what was deployed or changed {before(last['time'], began)} it began: {last['text']}."
     if one.kind == "incident":
-        member = "the member that began first: driftline alerts show EPISODE -c FILE"
+        first = min(data["members"], key=lambda one: str(one["since"]), default={"episode": "EPISODE"})
+        member = f"the member that began first: driftline alerts show {first['episode']} -c FILE"
         return f"{look} Then at {member}" if look and not one.over else f"Look at {member}"
     if one.over:
         return "Nothing has to be done. If it comes again, compare with what was changed when it began."

@@ -68,6 +68,7 @@ def test_an_incident_has_members() -> None:
     assert [what for _, what in said.timeline] == ["opened: 1 alert, critical", "grew: 2 alerts, critical"]
     assert dict(said.facts)["alerts"] == "2 of 2 open when this was told"
     assert said.members[0][2] == of("amount-mean")[0].episode
+    assert said.next_step == f"Look at the member that began first: driftline alerts show {said.members[0][2]} -c FILE"
 
 
 @pytest.mark.parametrize(

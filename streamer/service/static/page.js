@@ -60,6 +60,10 @@ const alerts = (list) => (list.length ? table(["State", "Severity", "What moved"
 const TIERS = "school: too few days were seen, only the unmistakable is told; calibrated: from the series' own days; proved: its averages vary as those of independent values do.";
 const named = (labels) => [labels.signal, ...Object.entries(labels).filter(([key]) => !["monitor", "signal"].includes(key)).map(([key, text]) => `${key}=${text}`)].join(", ");
 
+// Series that need equally many days are told together.
+const schooled = (learning) => [...new Set(learning.map((one) => one.days))].sort((a, b) => b - a).map((days) => el("li", {}, `${days} more healthy ${days === 1 ? "day" : "days"} with values: `,
+  learning.filter((one) => one.days === days).map((one) => `${one.labels.monitor} (${named(one.labels)})`).join(", ")));
+
 // How good predictions were, of windows whose labels came; a share with its exact interval.
 const share = (part) => (part ? `${(100 * part.share).toFixed(1)} % (${part.interval.map((v) => (100 * v).toFixed(1)).join(" to ")})` : "–");
 // What was estimated without labels, how often such intervals held, and why there is no estimate.
@@ -149,7 +153,7 @@ const VIEWS = {
       one.school_until ? el("p", { class: "note" }, "In school: daily and weekly patterns are being learned until ", time(one.school_until), "; alerts by then are provisional.") : null,
       el("dl", {}, ...[["Events", `${number(one.events)}, ${number(one.per_minute)} a minute`], ["Last event", time(one.newest_event)],
         ["Series", `${one.series.ready} known, ${one.series.warming} warming up`], ["Limits of series", tiers ? el("span", {}, tiers, el("br"), el("span", { class: "soft" }, TIERS)) : "given by the config"],
-        ["Still in school", one.learning.length ? el("ul", {}, one.learning.map((l) => el("li", {}, `${l.labels.monitor}: ${named(l.labels)}, needs ${l.days} more healthy ${l.days === 1 ? "day" : "days"} with values`))) : null],
+        ["Still in school", one.learning.length ? el("ul", {}, schooled(one.learning)) : null],
         ["Windows", Object.entries(one.windows).map(([ended, count]) => `${count} ${ended}`).join(", ") || "–"],
         ["Not watched", one.unwatched.map((u) => `${u.signal}: ${u.why}`).join("; ") || "nothing that the config asks for"],
       ].filter(([, said]) => said !== null).flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
