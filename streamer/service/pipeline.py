@@ -14,9 +14,10 @@ from streamer.port import Partition
 
 OVER_MS = 300_000
 """Rates are of so long, or of the last two heartbeats where these are further apart."""
-STEPS_MAX = 32
-PLACES_MAX = 5_000
-"""Partitions that heartbeats come from, and heartbeats of each that are kept."""
+PLACES_MAX, STEPS_MAX = 2_000, 10
+"""Partitions that heartbeats come from, and heartbeats of each that are kept, some 5 KiB: of those that come more often
+fewer.
+"""
 SHOWN = 200
 """Partitions that are listed, those that something is wrong with first."""
 UNHEARD = 3
@@ -59,7 +60,10 @@ class Pipeline:
             return
         if steps and any(account.get(name, 0) < count for name, count in steps[-1].account.items()):
             steps.clear()  # Its state was lost.
-        steps.append(Step(tick["time_ms"], account, steps[-1].windows if steps else 0))
+        windows = steps[-1].windows if steps else 0
+        if len(steps) > 1 and steps[-1].time_ms - steps[-2].time_ms < OVER_MS // (STEPS_MAX - 2):
+            steps.pop()
+        steps.append(Step(tick["time_ms"], account, windows))
         while len(steps) > 2 and steps[0].time_ms < tick["time_ms"] - OVER_MS:
             steps.popleft()
         if len(self.places) > PLACES_MAX:

@@ -9,7 +9,7 @@ import pytest
 from streamer.kafka.standing import Stand
 from streamer.service import pipeline as under_test
 from streamer.service.board import Board
-from streamer.service.pipeline import SHOWN, STEPS_MAX, Pipeline
+from streamer.service.pipeline import SHOWN, STEPS_MAX, Pipeline, rates
 from tests.service.test_board import BEGIN_MS, fed, published
 
 NOW_MS = BEGIN_MS + 9_000_000
@@ -108,10 +108,18 @@ def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(400):
         made.heartbeat(("in", number), beat(0, used=1))
         made.published(BEGIN_MS + MINUTE_MS * number)
-    for number in range(200):
-        tick = {"number": number, "time_ms": BEGIN_MS + 10 * number, "caught_up": True}
-        made.heartbeat(("in", 399), {"tick": tick, "account": {"used": number}, "offset": 0})
-    assert (len(made.places), len(made.steps), len(made.steps["in", 399])) == (300, 300, STEPS_MAX)
+    for second in range(0, 900, 2):
+        tick = {"number": second, "time_ms": BEGIN_MS + 1000 * second, "caught_up": True}
+        made.heartbeat(("in", 399), {"tick": tick, "account": {"used": second}, "offset": 0})
+        if second:
+            made.ended(("in", 399), {"evaluated": second - 2}, {"evaluated": second})
+    assert (len(made.places), len(made.steps)) == (300, 300)
+    steps = made.steps["in", 399]
+    assert len(steps) <= STEPS_MAX
+    assert 240_000 < steps[-1].time_ms - steps[0].time_ms <= 300_000
+    found = rates(steps)
+    assert found is not None
+    assert (found["used"], found["windows"]) == (1.0, 1.0)
     assert len(made.told) == 10
     found = shown(made)
     assert (len(found["partitions"]), found["more"]) == (SHOWN, 100)
