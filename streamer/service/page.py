@@ -171,7 +171,7 @@ class Page:
         alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
         shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
         now_ms = int(1000 * self._clock())
-        pipeline = self.board.pipeline.shown(now_ms, shown.get("heartbeat_ms", HEARTBEAT_MS))
+        pipeline = self.board.pipeline.shown(now_ms, shown.get("heartbeat_ms", HEARTBEAT_MS), self._began_ms)
         if view != "pipeline":
             pipeline = {"wrong": pipeline["wrong"]}
         here = {"now_ms": now_ms, "waits": self._waits, "pipeline": pipeline}

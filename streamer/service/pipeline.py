@@ -22,8 +22,8 @@ SHOWN = 200
 """Partitions that are listed, those that something is wrong with first."""
 UNHEARD = 3
 """Heartbeats that did not come, after which a partition counts as silent."""
-STATES = ("unread", "silent", "behind", "read")
-"""Of a partition, the gravest first."""
+STATES = ("unread", "silent", "awaited", "behind", "read")
+"""Of a partition, the gravest first; awaited is what is silent while we have not listened for so long ourselves."""
 
 
 class Step(NamedTuple):
@@ -83,13 +83,15 @@ class Pipeline:
             while len(self.told) > 2 * OVER_MS // 60_000:
                 del self.told[min(self.told)]
 
-    def shown(self, now_ms: int, interval_ms: int) -> dict[str, Any]:
-        """interval_ms: from heartbeat to heartbeat."""
+    def shown(self, now_ms: int, interval_ms: int, began_ms: int = 0) -> dict[str, Any]:
+        """interval_ms: from heartbeat to heartbeat. began_ms: when we began to listen."""
+        quiet = "silent" if now_ms - began_ms > UNHEARD * interval_ms else "awaited"
         every = [
-            self._row(place, self.places.get(place), now_ms, interval_ms) for place in {**self.places, **self.stands}
+            self._row(place, self.places.get(place), now_ms - UNHEARD * interval_ms, quiet)
+            for place in {**self.places, **self.stands}
         ]
         # A topic that is read no longer was heard of, too.
-        rows = [row for row in every if not self.stands or row["stage"] is not None or row["state"] != "silent"]
+        rows = [row for row in every if not self.stands or row["stage"] is not None or row["state"] != quiet]
         rows.sort(key=lambda row: (STATES.index(row["state"]), row["topic"], row["partition"]))
         minute = now_ms // 60_000
         told = sum(count for at, count in self.told.items() if minute - OVER_MS // 60_000 <= at < minute)
@@ -101,11 +103,12 @@ class Pipeline:
             "unknown": self.unknown,
         }
 
-    def _row(self, place: Partition, known: Mapping[str, Any] | None, now_ms: int, interval_ms: int) -> dict[str, Any]:
+    def _row(self, place: Partition, known: Mapping[str, Any] | None, least_ms: int, quiet: str) -> dict[str, Any]:
+        """quiet: what it is whose newest heartbeat is older than that."""
         stand = self.stands.get(place)
-        silent = known is None or now_ms - known["time_ms"] > UNHEARD * interval_ms
+        silent = known is None or known["time_ms"] < least_ms
         read = known is not None and (known["caught_up"] or (stand is not None and stand.lag == 0))  # Since then.
-        state = "silent" if silent else "read" if read else "behind"
+        state = quiet if silent else "read" if read else "behind"
         return {
             "topic": place[0],
             "partition": place[1],

@@ -86,6 +86,9 @@ def test_what_is_read_by_nobody_or_silent_comes_first() -> None:
         (1, "read"),
     ]
     assert found["wrong"] == {"unread": 0, "silent": 1}
+    young = made.shown(BEGIN_MS + 10 * MINUTE_MS, MINUTE_MS, BEGIN_MS + 8 * MINUTE_MS)
+    assert young["partitions"][0]["state"] == "awaited", "we have just begun to listen"
+    assert young["wrong"] == {"unread": 0, "silent": 0}
     known = Stand(1, 7, 3, 61.0, False)
     made.stands = {("in", 1): known, ("in", 2): known._replace(unread=True), ("in", 3): known}
     found = shown(made, 10)

@@ -98,7 +98,7 @@ const happenings = (marks, since) => el("ul", { class: "plain" }, [...marks].rev
 
 // What becomes of a record: each is one of these.
 const FATES = [["ordered", "Put in order"], ["used", "Used"], ["late", "Late"], ["duplicate", "Repeated"], ["filtered", "Filtered"], ["dead_lettered", "Dead letters"]];
-const READ = { unread: "▲ by nobody", silent: "▲ nothing is heard of it", behind: "◆ a backlog", read: "● all there is" };
+const READ = { unread: "▲ by nobody", silent: "▲ nothing is heard of it", awaited: "○ not heard of yet", behind: "◆ a backlog", read: "● all there is" };
 const place = (one) => `${one.topic}[${one.partition}]`;
 const rate = (value) => (value === null || value === undefined ? "–" : value >= 100 ? number(Math.round(value)) : number(Number(value.toPrecision(3))));
 const snapshotOf = (one) => (one.snapshot_s === null ? "–" : `up to ${lasting(1000 * one.snapshot_s)} old, ${number(one.replayed)} records`);
