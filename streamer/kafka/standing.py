@@ -16,7 +16,7 @@ from streamer.config.stages import in_order_of_models, stage_configs, undecided
 from streamer.kafka.client import MOCK_CLUSTER, Limits, metadata
 from streamer.kafka.offset_metadata import from_text
 from streamer.kafka.offsets import Commits, asking, listed, numbered
-from streamer.kafka.overlooked import read_by_nobody
+from streamer.kafka.overlooked import seen_of
 from streamer.port import LogDown, Partition
 
 ANSWER_S = 3.0
@@ -82,7 +82,8 @@ class Standing:
         group, partitions = config.kafka.group, numbered(topics)
         roots = self._commits.setdefault(group, Commits(self._config, group)).of(partitions, ANSWER_S)
         ends = listed(self._client, partitions, OffsetSpec.latest(), ANSWER_S)  # type: ignore[no-untyped-call]
-        unread, tick_s = read_by_nobody(self._client, group, topics, ANSWER_S), config.heartbeat.interval_ms / 1000
+        seen, tick_s = seen_of(self._client, group, topics, ANSWER_S), config.heartbeat.interval_ms / 1000
+        unread = frozenset[Partition]() if seen is None else seen.unread
         now_ms = int(1000 * self._clock())
         return {at: stand_of(roots.get(at), end, number, at in unread, tick_s, now_ms) for at, end in ends.items()}
 

@@ -11,6 +11,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack, closing
 from importlib import resources
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qs
@@ -61,7 +62,10 @@ AGAIN_S, FRESH_S = 10.0, 1.0
 STAND_S, LOOKED_S = 15.0, 60.0
 """How often the broker is asked how the groups stand, while somebody has looked at the page lately."""
 HEARTBEAT_MS = 60_000
+STILL_S = 120.0
+"""Without a turn of the thread that reads, all of whose waits are shorter, the page says that it stands still."""
 JSON = "application/json"
+NAME = "driftline-page"
 
 
 class Served(NamedTuple):
@@ -107,17 +111,19 @@ class Page:
         away: Callable[[], Away] = lambda: NEVER,
         verdicts: Callable[[], Verdicts | None] = lambda: None,
         standing: Callable[[], Stands] | None = None,
+        failed: Callable[[str, BaseException], None] = lambda name, error: None,
     ) -> None:
-        self._verdicts, self._standing = verdicts, standing
+        self._verdicts, self._standing, self._failed = verdicts, standing, failed
         self._looked_s, self._due_s = -LOOKED_S, 0.0
         self._tail, self._shown, self._clock = tail, shown, clock
         self.gate, self.acts, self._away = gate, acts, away
         self._begin()
         self._lock, self._closing, self._again = threading.Lock(), threading.Event(), threading.Event()
         self._waits: str | None = "reading what was published"
+        self._turned_s = self._clock()
         self._made: dict[tuple[str, str], tuple[Served, float]] = {}
         if gate.who != "off":
-            threading.Thread(target=self._read, name="driftline-page", daemon=True).start()
+            threading.Thread(target=self._read, name=NAME, daemon=True).start()
 
     def close(self) -> None:
         self._closing.set()
@@ -164,6 +170,11 @@ class Page:
 
     # Views
 
+    def waits(self) -> str | None:
+        """What the page lacks, in words."""
+        still_s = self._clock() - self._turned_s
+        return self._waits if still_s < STILL_S else f"nothing new is read since {still_s:.0f} s: its thread is stuck"
+
     def overview(self, asked: dict[str, str]) -> dict[str, Any]:
         """What all views have in common, and what the one that is asked for needs beyond that: `model`, or `view`."""
         whole, model, view = self.board.overview(), asked.get("model"), asked.get("view")
@@ -174,7 +185,7 @@ class Page:
         pipeline = self.board.pipeline.shown(now_ms, shown.get("heartbeat_ms", HEARTBEAT_MS), self._began_ms)
         if view != "pipeline":
             pipeline = {"wrong": pipeline["wrong"]}
-        here = {"now_ms": now_ms, "waits": self._waits, "pipeline": pipeline}
+        here = {"now_ms": now_ms, "waits": self.waits(), "pipeline": pipeline}
         count = {"models": len(whole["models"]), "found": found}
         return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **shown}
 
@@ -206,27 +217,34 @@ class Page:
 
     def _read(self) -> None:
         while not self._closing.is_set():
-            tail, stands = None, None if self._standing is None else self._standing()
+            self._again.clear()
             try:
-                self._again.clear()
-                verdicts, tail = self._verdicts(), self._tail(int(1000 * self._clock()))
-                with self._lock:
-                    self._begin()
-                while not self._closing.is_set() and not self._again.is_set():
-                    records = list(tail.records())
-                    self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
-                    with self._lock:
-                        self._take(records, verdicts)
-                    if stands is not None:
-                        self._stand(stands)
+                self._read_on()
             except LogDown as down:
                 self._waits = str(down)
-            finally:
-                for one in (tail, stands):
-                    if one is not None:
-                        one.close()
+            except Exception as error:  # It is a view: what it cannot show stops nothing that is watched.
+                self._waits = f"what was published cannot be shown: {type(error).__name__}; it is read once more"
+                self._failed(NAME, error)
             if not self._again.is_set():
                 self._closing.wait(AGAIN_S)
+
+    def _read_on(self) -> None:
+        """From the beginning, until other topics are to be shown."""
+        self._turned_s = self._clock()
+        verdicts = self._verdicts()
+        with ExitStack() as stack:
+            tail = stack.enter_context(closing(self._tail(int(1000 * self._clock()))))
+            stands = None if self._standing is None else stack.enter_context(closing(self._standing()))
+            with self._lock:
+                self._begin()
+            while not self._closing.is_set() and not self._again.is_set():
+                self._turned_s = self._clock()
+                records = list(tail.records())
+                self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
+                with self._lock:
+                    self._take(records, verdicts)
+                if stands is not None:
+                    self._stand(stands)
 
     def _stand(self, stands: Stands) -> None:
         """Ask how the groups stand, where somebody may look at it."""
@@ -276,7 +294,9 @@ def ms_of(text: str) -> int:
     return time_ms(text, "/time")
 
 
-def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
+def page_of(
+    current: Callable[[], Config], health: Health, logger: Any, failed: Callable[[str, BaseException], None]
+) -> Page:
     """The page of a service, with the config that is at work."""
     acts = acts_of(current)
 
@@ -317,8 +337,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     server = current().server
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
-    gate, said = Gate(who, server.token), lambda: verdicts_of(current())
-    return Page(tail, beside, gate, acts=taken, away=away, verdicts=said, standing=standing)
+    gate, asked = Gate(who, server.token), lambda: verdicts_of(current())
+    return Page(tail, beside, gate, acts=taken, away=away, verdicts=asked, standing=standing, failed=failed)
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:
