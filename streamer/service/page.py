@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack, closing
 from importlib import resources
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qs
@@ -59,6 +59,9 @@ ROWS = 60
 """Of models that are listed at once, the worst first: more take longer to draw than to find."""
 AGAIN_S, FRESH_S = 10.0, 1.0
 """Until topics that could not be read are tried again; and for how long an answer serves all who ask the same."""
+STAND_S, LOOKED_S = 15.0, 60.0
+"""How often the broker is asked how the groups stand, while somebody has looked at the page lately."""
+HEARTBEAT_MS = 60_000
 STILL_S = 120.0
 """Without a turn of the thread that reads, all of whose waits are shorter, the page says that it stands still."""
 JSON = "application/json"
@@ -85,8 +88,18 @@ class Tail(Protocol):
     def close(self) -> None: ...
 
 
+class Stands(Protocol):
+    """See `streamer.kafka.standing.Standing`."""
+
+    def ask(self, heard: Collection[str]) -> Mapping[Partition, Any]: ...
+
+    def close(self) -> None: ...
+
+
 class Page:
-    """`tail`: makes one, given the time in ms; `shown`: what else there is to say, by name of its view."""
+    """`tail`: makes one, given the time in ms; `shown`: what else there is to say, by name of its view; `standing`:
+    makes what the broker is asked by.
+    """
 
     def __init__(
         self,
@@ -97,9 +110,11 @@ class Page:
         acts: Acts | None = None,
         away: Callable[[], Away] = lambda: NEVER,
         verdicts: Callable[[], Verdicts | None] = lambda: None,
+        standing: Callable[[], Stands] | None = None,
         failed: Callable[[str, BaseException], None] = lambda name, error: None,
     ) -> None:
-        self._verdicts, self._failed = verdicts, failed
+        self._verdicts, self._standing, self._failed = verdicts, standing, failed
+        self._looked_s, self._due_s = -LOOKED_S, 0.0
         self._tail, self._shown, self._clock = tail, shown, clock
         self.gate, self.acts, self._away = gate, acts, away
         self._begin()
@@ -145,6 +160,7 @@ class Page:
 
     def _view(self, path: str, query: str) -> Served:
         asked = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
+        self._looked_s = self._clock()
         with self._lock:
             found = VIEWS[path](self, asked)
         if found is None:
@@ -165,7 +181,11 @@ class Page:
         rows, found = listed(whole["models"], asked)
         alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
         shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
-        here = {"now_ms": int(1000 * self._clock()), "waits": self.waits()}
+        now_ms = int(1000 * self._clock())
+        pipeline = self.board.pipeline.shown(now_ms, shown.get("heartbeat_ms", HEARTBEAT_MS), self._began_ms)
+        if view != "pipeline":
+            pipeline = {"wrong": pipeline["wrong"]}
+        here = {"now_ms": now_ms, "waits": self.waits(), "pipeline": pipeline}
         count = {"models": len(whole["models"]), "found": found}
         return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **shown}
 
@@ -212,7 +232,9 @@ class Page:
         """From the beginning, until other topics are to be shown."""
         self._turned_s = self._clock()
         verdicts = self._verdicts()
-        with closing(self._tail(int(1000 * self._clock()))) as tail:
+        with ExitStack() as stack:
+            tail = stack.enter_context(closing(self._tail(int(1000 * self._clock()))))
+            stands = None if self._standing is None else stack.enter_context(closing(self._standing()))
             with self._lock:
                 self._begin()
             while not self._closing.is_set() and not self._again.is_set():
@@ -221,6 +243,22 @@ class Page:
                 self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
                 with self._lock:
                     self._take(records, verdicts)
+                if stands is not None:
+                    self._stand(stands)
+
+    def _stand(self, stands: Stands) -> None:
+        """Ask how the groups stand, where somebody may look at it."""
+        now_s, pipeline = self._clock(), self.board.pipeline
+        if now_s - self._looked_s > LOOKED_S or now_s < self._due_s:
+            return
+        self._due_s, found, why = now_s + STAND_S, dict[Partition, Any](), None
+        try:
+            found = dict(stands.ask({topic for topic, _ in pipeline.places}))
+        except LogDown as down:
+            why = str(down)
+        with self._lock:
+            pipeline.stands, pipeline.unknown = found, why
+            self.board.version += 1
 
     def _take(self, records: Iterable[tuple[Partition, Record]], verdicts: Verdicts | None) -> None:
         said: dict[Partition, list[Record]] = {}
@@ -228,7 +266,7 @@ class Page:
             if verdicts is not None and partition[0] == verdicts.topic:
                 said.setdefault(partition, []).append(record)
             else:
-                self.board.take(record.value, record.key)
+                self.board.take(record.value, record.key, record.time_ms)
         if verdicts is not None:
             for own in said.values():
                 self.board.heard(verdicts.read(own))
@@ -272,6 +310,7 @@ def page_of(
             "control": config.control is not None,
             "acts": acts.kinds(),
             "learn": config.false_alarms.learn,
+            "heartbeat_ms": config.heartbeat.interval_ms,
         }
 
     def tail(now_ms: int) -> Tail:
@@ -284,6 +323,11 @@ def page_of(
             spans[config.verdicts.topic] = Span(*PAST["verdicts"])
         return Tail(config, logger, spans, now_ms)
 
+    def standing() -> Stands:
+        from streamer.kafka.standing import Standing
+
+        return Standing(current())
+
     about, away = once(current, told), once(current, lambda config: Away(config.calendar))
 
     def beside() -> dict[str, Any]:
@@ -294,7 +338,7 @@ def page_of(
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
     gate, asked = Gate(who, server.token), lambda: verdicts_of(current())
-    return Page(tail, beside, gate, acts=taken, away=away, verdicts=asked, failed=failed)
+    return Page(tail, beside, gate, acts=taken, away=away, verdicts=asked, standing=standing, failed=failed)
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:

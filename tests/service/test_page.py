@@ -28,12 +28,15 @@ from tests.service.test_board import LIVED_MS, asked, labelled, published
 from tests.service.topics import Topics
 from tests.waiting import until
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "page.md"
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 
 
-def page_of(topics: Topics, who: Literal["local", "all", "off"] = "local", token: str | None = None) -> Page:
+def page_of(
+    topics: Topics, who: Literal["local", "all", "off"] = "local", token: str | None = None, **more: Any
+) -> Page:
     shown = {"config": "version: 1\n", "windows": True, "notes": ["n: <b>x</b>"]}
-    return Page(topics, lambda: shown, Gate(who, token))
+    return Page(topics, lambda: shown, Gate(who, token), **more)
 
 
 @pytest.fixture
@@ -69,6 +72,17 @@ def test_nothing_comes_from_elsewhere() -> None:
     for file in folder.iterdir():
         found = re.findall(r"(?:https?:)?//[\w.]+\.\w+", file.read_text())
         assert [one for one in found if one != "http://www.w3.org"] == [], file
+
+
+def test_what_the_docs_say_stands_on_the_page() -> None:
+    static = Path(__file__).resolve().parents[2] / "streamer" / "service" / "static"
+    page = "".join(file.read_text() for file in static.iterdir())
+    text = DOCS.read_text()
+    found = re.findall(r"\*\*(.+?)\*\*", text.replace("\n", " ")) + re.findall(
+        r"^\| ([▲◆○●] .+?) \|", text, re.MULTILINE
+    )
+    assert len(found) >= 13
+    assert [text for text in found if text not in page] == []
 
 
 def test_views_show_what_is_published(server: Server, page: Page, topics: Topics) -> None:
@@ -314,6 +328,10 @@ def test_a_browser_shows_what_was_deployed_and_keeps_what_did_not_change(
     browser.value("window.kept = document.querySelector('main table a'); kept.focus()")
     topics.put = [deployed()]
     browser.wait_for("before it began: version 7 came after 6")
+    shown = " ".join(browser.text().split())
+    [view] = re.findall(r"<!-- view: incident -->\n```text\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    for line in view.splitlines():
+        assert " ".join(line.rstrip("…").split()) in shown, "docs/page.md has another incident"
     assert "Look at what was deployed or changed" in browser.text()
     assert browser.value("document.activeElement === kept && document.querySelector('main table a') === kept")
     browser.open(f"http://{server.address}/#/model/m")
