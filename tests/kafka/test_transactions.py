@@ -246,7 +246,7 @@ def test_the_log_of_a_producer_holds_what_the_watch_has_to_see(given: dict[str, 
     assert log_level(given) == level
 
 
-@pytest.mark.parametrize(("client", "codecs"), [("{}", ["none", "lz4"]), ("{compression.type: zstd}", ["zstd", "zstd"])])
+@pytest.mark.parametrize(("client", "codecs"), [("{}", ["none", "lz4"]), ("{compression.type: zstd}", ["zstd"] * 2)])
 def test_packed_records_are_not_compressed_unless_somebody_says_so(client: str, codecs: list[str]) -> None:
     text = f"version: 1\nkafka: {{brokers: 'none:1', order: model, client: {client}}}\ntopics: {{events: [in]}}\n"
     stages = stage_configs(load_text(text, "driftline.yaml", {}))
