@@ -14,7 +14,7 @@ from detectors.params import OF_THE_BUDGET, RIVER_DETECTORS, Params, River
 from detectors.peers import LEAST
 from streamer.config.problems import quoted
 from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share, Zone
-from streamer.signals.checks import Check, text_of
+from streamer.signals.checks import Check, texts_of
 
 DAYS = "A breach is also beyond what its healthy days have shown, once there was a week of them"
 
@@ -28,7 +28,7 @@ class CheckRule(Model):
     allowed: list[str | int | float | bool] | None = Field(
         None,
         min_length=1,
-        description="What is none of these is invalid; 12 in the event is also '12', and true 'true'.",
+        description="What is none of these is invalid; 12 in the event is also '12', and true 'true'; 2.0 here is also 2.",
     )
     pattern: Pattern | None = Field(None, description="A text that does not match as a whole is invalid (Python re).")
     required: bool = Field(False, description="Absent or null is invalid.")
@@ -46,7 +46,7 @@ class CheckRule(Model):
         return self
 
     def compiled(self) -> Check:
-        allowed = None if self.allowed is None else tuple(map(text_of, self.allowed))
+        allowed = None if self.allowed is None else tuple(text for value in self.allowed for text in texts_of(value))
         pattern = None if self.pattern is None else re.compile(self.pattern)
         return Check(self.type, self.min, self.max, allowed, pattern, self.required, self.same_as, self.tolerance)
 
