@@ -28,7 +28,6 @@ from streamer.config.units import DURATION, SIZE, parse_duration, parse_size, sh
 from streamer.signals.grammar import CHECKED, parse_signal
 from streamer.signals.kinds import FAMILIES
 
-
 NAME = r"\S(?:.*\S)?"
 """Of a feature, score or segment, as events have it: "Total Charges" is one."""
 
@@ -85,7 +84,8 @@ def _checked(text: str) -> str:
 
 
 def _excluded(text: str) -> str:
-    return text if re.fullmatch(rf"score\.{NAME}|logit\.[0-9*?]+", text) else _features(text, ", score.NAME or logit.INDEX")
+    said = re.fullmatch(rf"score\.{NAME}|logit\.[0-9*?]+", text)
+    return text if said else _features(text, ", score.NAME or logit.INDEX")
 
 
 def _features(text: str, others: str = "") -> str:
