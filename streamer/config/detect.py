@@ -179,7 +179,7 @@ class DetectFraction(Detect):
     max: Share = Field(description="The share of a window above which it is a breach.")
     clear: Share | None = Field(None, description="At or below this it is clear again; default 0.8 of max.")
     days: bool = Field(False, description=f"{DAYS}: the shares of its windows.")
-    min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
+    min_count: int = Field(30, ge=1, description="A window of time with fewer events has no verdict.")
 
     @property
     def clear_below(self) -> float:
@@ -196,7 +196,7 @@ class DetectShare(Detect):
     kind: Literal["share"] = Field(description="Share of a 0/1 signal per window against its reference's.")
     change: float = Field(0.5, gt=0, le=1000, description="A breach is off by more than this part of the reference ..")
     chance: Share = Field(1e-6, description=".. and would come by chance more seldom than this (Fisher's exact test).")
-    min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
+    min_count: int = Field(30, ge=1, description="A window of time with fewer events has no verdict.")
 
 
 Counted = DetectFraction | DetectShare
