@@ -105,7 +105,7 @@ def looked_at(config: Config, source: Source, number: int) -> tuple[list[str], S
         before.append((partition, records))
         if count + len(records) >= number:
             one = records[number - count - 1]
-            told = list(lines(view(one, fields_of(config), partition[0])))
+            told = list(lines(view(one, fields_of(config), partition[0], config.roles())))
             return [f"record {number} is {told[0]}", *told[1:], ""], chain(before, rest)
         count += len(records)
     if not count:

@@ -104,7 +104,8 @@ class History:
                 source = known_schemas(config, source)
         else:
             source = ((named, records) for named, files in self.files for _, records in files)
-            if self.configs[0].topics.sides:
+            topics = self.configs[0].topics
+            if topics.sides or (topics.ordered and len(self.files) > 1):
                 source = by_time(self.configs[0], source)
         with said_in_words():
             total = self.range.total() if self.topic else sum(files.total() for _, files in self.files)

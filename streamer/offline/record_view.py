@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from schemas.events.batch import REASONS, Batch, Record
@@ -13,8 +14,14 @@ from schemas.events.json_text import parsed
 from schemas.events.mapping import document_of, rows_of
 from schemas.events.odd import PATHS
 from streamer.config.problems import did_you_mean
+from streamer.signals.roles import GOLDEN, OPT_OUT, has, is_true
 
 SHOWN_MAX = 40
+NO_ROLES: Mapping[str, str] = {}
+SET_APART = {
+    OPT_OUT: "opted out by {}: it is filtered, and nothing of it is remembered",
+    GOLDEN: "a golden probe by {}: only checks look at it",
+}
 
 
 class Seen(NamedTuple):
@@ -34,9 +41,9 @@ class View(NamedTuple):
     fields: list[Seen]
 
 
-def view(record: Record, fields: Fields, topic: str) -> View:
-    """Look at a record as the decoder does."""
-    batch = Decoder(fields)([record], topic)
+def view(record: Record, fields: Fields, topic: str, roles: Mapping[str, str] = NO_ROLES) -> View:
+    """Look at a record as the decoder does. `roles`: the pointer of each role that a field may have."""
+    batch = replace(Decoder(fields)([record], topic), aliases=dict(roles))
     count = len(batch.offsets) + len(batch.rejects)
     try:
         size = fields.message_bytes
@@ -46,12 +53,19 @@ def view(record: Record, fields: Fields, topic: str) -> View:
         detail = f" ({bad.detail})" if bad.detail else ""
         return View(f"a dead letter: {bad.reason}, {REASONS[bad.reason]}{detail}", 0, [])
     first = [reject for reject in batch.rejects if (reject.row or 0) == 0]
-    told = "an event" if count == 1 else f"{count:,} events; of the first:"
+    role = next((f", {says.format(roles[one])}" for one, says in SET_APART.items() if _first_is(batch, one)), "")
+    told = f"an event{role}" if count == 1 else f"{count:,} events; of the first{role}:"
     if first:
         told = f"a dead letter: {first[0].reason}, {REASONS[first[0].reason]} ({first[0].detail})"
     odd = {one.field: one.reason for one in batch.odd if one.event == 0}
     seen = [_field(name, s, row, record, topic, odd) for name, s in zip(FIELDS, fields.selectors, strict=True)]
     return View(told, count, [*seen, *_members(batch), *_unread(row, fields)])
+
+
+def _first_is(batch: Batch, role: str) -> bool:
+    """Whether the first event has that role; it may be a dead letter."""
+    there = has(batch, role) and len(batch.offsets) > 0 and (batch.rows is None or batch.rows.item(0) == 0)
+    return there and bool(is_true(batch, role)[0])
 
 
 def _field(name: str, selector: Selector, row: Any, record: Record, topic: str, odd: dict[str, str]) -> Seen:
