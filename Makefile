@@ -66,7 +66,7 @@ lint-rust:
 test: checked ## lint, types, unit, property, simulation and, with Java 17+ and Maven, the real-broker tests
 	$(BIN)/pytest -q -n 5 --dist loadgroup --durations 5 $(ARGS)
 	@echo "once more without the compiled core, the simulator with the next seeds:"
-	DRIFTLINE_NATIVE=0 DRIFTLINE_FIRST_SEED=40 DRIFTLINE_SEEDS=10 $(BIN)/pytest -q -n 3 --dist loadgroup --durations 5 $(PURE)
+	DRIFTLINE_NATIVE=0 DRIFTLINE_FIRST_SEED=40 DRIFTLINE_SEEDS=5 $(BIN)/pytest -q -n 3 --dist loadgroup --durations 5 $(PURE)
 
 docs: setup ## the generated parts of the READMEs, from the live tables
 	@$(BIN)/python -m tests.docs
@@ -100,10 +100,11 @@ soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simula
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_REPETITIONS=$(REPETITIONS) $(BIN)/pytest -q -n 2 \
 		$(patsubst %,tests/detectors/test_%.py,audit estimated_error fairness gap) tests/review/test_audits.py \
-		tests/monitors/test_gap.py tests/series/test_performance.py tests/engine/test_learned_alerts.py tests/series/test_label_presence.py tests/detectors/test_falling.py
+		tests/monitors/test_gap.py tests/series/test_performance.py tests/engine/test_learned_alerts.py tests/series/test_label_presence.py tests/detectors/test_falling.py \
+		tests/monitors/test_fused_sweep.py tests/engine/test_engines.py
 	DRIFTLINE_KILLS=30 DRIFTLINE_EVENTS=2000000 DRIFTLINE_SECONDS=510 $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/kafka/test_thirty_kills.py
 	DRIFTLINE_PEOPLE_KILLS=50 $(BIN)/pytest -q tests/kafka/test_one_record.py
-	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_FUZZ=$(MESSAGES) $(BIN)/pytest -q tests/schemas/events/test_mapping_fuzz.py
+	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_FUZZ=$(MESSAGES) $(BIN)/pytest -q $(patsubst %,tests/schemas/events/test_%.py,mapping_fuzz fuzz decoder)
 
 lock: setup ## requirements*.txt and the crates of Cargo.toml anew: every version and hash, no address
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-lock.txt

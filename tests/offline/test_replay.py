@@ -68,7 +68,7 @@ def test_a_replay_takes_the_records_timestamps_for_ticks() -> None:
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 LEAST = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\n'
-RARELY = LEAST + "heartbeat: {interval: 1h}\n"  # Where an event a minute would be a tick each, and cost ten times as much.
+RARELY = LEAST + "heartbeat: {interval: 1h}\n"  # For events a minute apart, or each would have a tick of its own.
 BEGIN_S = 1_790_000_000
 
 
