@@ -19,7 +19,8 @@ PURE := $(patsubst %,tests/detectors/test_%.py,calibration conformance sweep) te
 	-k "not either_engine and not fifty_healthy and not state_stays_small and not any_cut_growth and not rows_do_not_know" \
 	$(patsubst %,--deselect tests/sim/test_simulation.py::test_%,a_broken_worker_is_caught a_label_that_is_joined_twice_is_caught \
 	a_batch_that_kills_whoever_reads_it_is_skipped without_a_word_before_it_reads_nobody_gets_past_it \
-	a_worker_that_breaks_what_goes_in_parts_is_caught a_worker_that_merely_breaks_does_not_count_as_caught) \
+	a_worker_that_breaks_what_goes_in_parts_is_caught a_worker_that_merely_breaks_does_not_count_as_caught \
+	records_that_cannot_be_used_are_told_exactly_once) \
 	$(patsubst %,--deselect tests/sim/test_parts.py::test_%,a_snapshot_that_loses_a_part_is_caught what_is_carried_is_there_whatever_fails)
 # Empty is unset. A new .venv holds no compiled modules, and a hundred processes that the tests start would each compile
 # all they import anew: 1 s of a processor instead of a third.
