@@ -66,6 +66,22 @@ def test_a_replay_takes_the_records_timestamps_for_ticks() -> None:
     assert Replay(life.CONFIG, fields_of(life.CONFIG)).step(life.AT, records) == cut
 
 
+def test_without_signs_of_life_a_task_is_the_same() -> None:
+    event = {"model": "fraud", "caller": "app"}
+    times_ms = [life.BEGIN_MS + i * life.MINUTE_MS for i in range(30)]
+    records = [
+        Record(i, at_ms, None, json.dumps({**event, "time": at_ms / 1000}).encode()) for i, at_ms in enumerate(times_ms)
+    ]
+    engine, other = (Replay(life.CONFIG, fields_of(life.CONFIG)) for _ in range(2))
+    first = engine.step(life.AT, records[:1])
+    other.step(life.AT, records[:1])
+    other.tasks[life.AT].beats = True
+    parts = other.cut(life.AT, records[1:])
+    assert (engine.step(life.AT, records[1:]), first) == (other.take(parts), [])
+    assert engine.tasks[life.AT].ticks == 30 - 1
+    assert engine.tasks[life.AT].dump() == other.tasks[life.AT].dump()
+
+
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 LEAST = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\n'
 RARELY = LEAST + "heartbeat: {interval: 1h}\n"  # For events a minute apart, or each would have a tick of its own.
