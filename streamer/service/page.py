@@ -11,6 +11,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from importlib import resources
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qs
@@ -58,7 +59,10 @@ ROWS = 60
 """Of models that are listed at once, the worst first: more take longer to draw than to find."""
 AGAIN_S, FRESH_S = 10.0, 1.0
 """Until topics that could not be read are tried again; and for how long an answer serves all who ask the same."""
+STILL_S = 120.0
+"""Without a turn of the thread that reads, all of whose waits are shorter, the page says that it stands still."""
 JSON = "application/json"
+NAME = "driftline-page"
 
 
 class Served(NamedTuple):
@@ -93,16 +97,18 @@ class Page:
         acts: Acts | None = None,
         away: Callable[[], Away] = lambda: NEVER,
         verdicts: Callable[[], Verdicts | None] = lambda: None,
+        failed: Callable[[str, BaseException], None] = lambda name, error: None,
     ) -> None:
-        self._verdicts = verdicts
+        self._verdicts, self._failed = verdicts, failed
         self._tail, self._shown, self._clock = tail, shown, clock
         self.gate, self.acts, self._away = gate, acts, away
         self._begin()
         self._lock, self._closing, self._again = threading.Lock(), threading.Event(), threading.Event()
         self._waits: str | None = "reading what was published"
+        self._turned_s = self._clock()
         self._made: dict[tuple[str, str], tuple[Served, float]] = {}
         if gate.who != "off":
-            threading.Thread(target=self._read, name="driftline-page", daemon=True).start()
+            threading.Thread(target=self._read, name=NAME, daemon=True).start()
 
     def close(self) -> None:
         self._closing.set()
@@ -148,13 +154,18 @@ class Page:
 
     # Views
 
+    def waits(self) -> str | None:
+        """What the page lacks, in words."""
+        still_s = self._clock() - self._turned_s
+        return self._waits if still_s < STILL_S else f"nothing new is read since {still_s:.0f} s: its thread is stuck"
+
     def overview(self, asked: dict[str, str]) -> dict[str, Any]:
         """What all views have in common, and what the one that is asked for needs beyond that: `model`, or `view`."""
         whole, model, view = self.board.overview(), asked.get("model"), asked.get("view")
         rows, found = listed(whole["models"], asked)
         alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
         shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
-        here = {"now_ms": int(1000 * self._clock()), "waits": self._waits}
+        here = {"now_ms": int(1000 * self._clock()), "waits": self.waits()}
         count = {"models": len(whole["models"]), "found": found}
         return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **shown}
 
@@ -186,24 +197,30 @@ class Page:
 
     def _read(self) -> None:
         while not self._closing.is_set():
-            tail = None
+            self._again.clear()
             try:
-                self._again.clear()
-                verdicts, tail = self._verdicts(), self._tail(int(1000 * self._clock()))
-                with self._lock:
-                    self._begin()
-                while not self._closing.is_set() and not self._again.is_set():
-                    records = list(tail.records())
-                    self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
-                    with self._lock:
-                        self._take(records, verdicts)
+                self._read_on()
             except LogDown as down:
                 self._waits = str(down)
-            finally:
-                if tail is not None:
-                    tail.close()
+            except Exception as error:  # It is a view: what it cannot show stops nothing that is watched.
+                self._waits = f"what was published cannot be shown: {type(error).__name__}; it is read once more"
+                self._failed(NAME, error)
             if not self._again.is_set():
                 self._closing.wait(AGAIN_S)
+
+    def _read_on(self) -> None:
+        """From the beginning, until other topics are to be shown."""
+        self._turned_s = self._clock()
+        verdicts = self._verdicts()
+        with closing(self._tail(int(1000 * self._clock()))) as tail:
+            with self._lock:
+                self._begin()
+            while not self._closing.is_set() and not self._again.is_set():
+                self._turned_s = self._clock()
+                records = list(tail.records())
+                self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
+                with self._lock:
+                    self._take(records, verdicts)
 
     def _take(self, records: Iterable[tuple[Partition, Record]], verdicts: Verdicts | None) -> None:
         said: dict[Partition, list[Record]] = {}
@@ -239,7 +256,9 @@ def ms_of(text: str) -> int:
     return time_ms(text, "/time")
 
 
-def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
+def page_of(
+    current: Callable[[], Config], health: Health, logger: Any, failed: Callable[[str, BaseException], None]
+) -> Page:
     """The page of a service, with the config that is at work."""
     acts = acts_of(current)
 
@@ -274,7 +293,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     server = current().server
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
-    return Page(tail, beside, Gate(who, server.token), acts=taken, away=away, verdicts=lambda: verdicts_of(current()))
+    gate, asked = Gate(who, server.token), lambda: verdicts_of(current())
+    return Page(tail, beside, gate, acts=taken, away=away, verdicts=asked, failed=failed)
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:
