@@ -19,7 +19,8 @@ PURE := $(patsubst %,tests/detectors/test_%.py,calibration conformance sweep) te
 	-k "not either_engine and not fifty_healthy and not state_stays_small and not any_cut_growth and not rows_do_not_know" \
 	$(patsubst %,--deselect tests/sim/test_simulation.py::test_%,a_broken_worker_is_caught a_label_that_is_joined_twice_is_caught \
 	a_batch_that_kills_whoever_reads_it_is_skipped without_a_word_before_it_reads_nobody_gets_past_it \
-	a_worker_that_breaks_what_goes_in_parts_is_caught a_worker_that_merely_breaks_does_not_count_as_caught) \
+	a_worker_that_breaks_what_goes_in_parts_is_caught a_worker_that_merely_breaks_does_not_count_as_caught \
+	records_that_cannot_be_used_are_told_exactly_once) \
 	$(patsubst %,--deselect tests/sim/test_parts.py::test_%,a_snapshot_that_loses_a_part_is_caught what_is_carried_is_there_whatever_fails)
 # Empty is unset. A new .venv holds no compiled modules, and a hundred processes that the tests start would each compile
 # all they import anew: 1 s of a processor instead of a third.
@@ -66,7 +67,7 @@ lint-rust:
 test: checked ## lint, types, unit, property, simulation and, with Java 17+ and Maven, the real-broker tests
 	$(BIN)/pytest -q -n 5 --dist loadgroup --durations 5 $(ARGS)
 	@echo "once more without the compiled core, the simulator with the next seeds:"
-	DRIFTLINE_NATIVE=0 DRIFTLINE_FIRST_SEED=40 DRIFTLINE_SEEDS=10 $(BIN)/pytest -q -n 3 --dist loadgroup --durations 5 $(PURE)
+	DRIFTLINE_NATIVE=0 DRIFTLINE_FIRST_SEED=40 DRIFTLINE_SEEDS=5 $(BIN)/pytest -q -n 3 --dist loadgroup --durations 5 $(PURE)
 
 docs: setup ## the generated parts of the READMEs, from the live tables
 	@$(BIN)/python -m tests.docs
@@ -100,10 +101,11 @@ soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simula
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_REPETITIONS=$(REPETITIONS) $(BIN)/pytest -q -n 2 \
 		$(patsubst %,tests/detectors/test_%.py,audit estimated_error fairness gap) tests/review/test_audits.py \
-		tests/monitors/test_gap.py tests/series/test_performance.py tests/engine/test_learned_alerts.py tests/series/test_label_presence.py tests/detectors/test_falling.py
+		tests/monitors/test_gap.py tests/series/test_performance.py tests/engine/test_learned_alerts.py tests/series/test_label_presence.py tests/detectors/test_falling.py \
+		tests/monitors/test_fused_sweep.py tests/engine/test_engines.py
 	DRIFTLINE_KILLS=30 DRIFTLINE_EVENTS=2000000 DRIFTLINE_SECONDS=510 $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/kafka/test_thirty_kills.py
 	DRIFTLINE_PEOPLE_KILLS=50 $(BIN)/pytest -q tests/kafka/test_one_record.py
-	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_FUZZ=$(MESSAGES) $(BIN)/pytest -q tests/schemas/events/test_mapping_fuzz.py
+	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_FUZZ=$(MESSAGES) $(BIN)/pytest -q $(patsubst %,tests/schemas/events/test_%.py,mapping_fuzz fuzz decoder)
 
 lock: setup ## requirements*.txt and the crates of Cargo.toml anew: every version and hash, no address
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-lock.txt

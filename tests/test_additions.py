@@ -59,7 +59,7 @@ def added(
     """What a copy of the sources with these changes says of the events."""
     assert len(new) + len(edits) == cost
     for package in ("schemas", "detectors", "streamer"):
-        ignored = shutil.ignore_patterns("native", "__pycache__", "*.md")
+        ignored = shutil.ignore_patterns("native", "*.md")  # What is compiled is taken along.
         shutil.copytree(ROOT / package, folder / package, ignore=ignored)
     for name, text in new.items():
         assert not (folder / name).exists()

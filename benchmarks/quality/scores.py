@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
 
 from benchmarks.quality.drive import Alert
 from benchmarks.quality.faults import HOUR_MS, ONSET_MS, Fault
@@ -20,6 +19,8 @@ TWIN_MS = HOUR_MS
 def limits(count: float, exposure: float, level: float = 0.95) -> tuple[float, float]:
     """Exact Poisson limits of a rate (Garwood) of which `count` were seen."""
     tail = (1 - level) / 2
+    from scipy.stats import chi2  # Takes two thirds of a second: only who asks shall wait for it.
+
     low = 0.0 if count == 0 else float(chi2.ppf(tail, 2 * count)) / 2
     return low / exposure, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2 / exposure
 

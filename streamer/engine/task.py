@@ -72,6 +72,7 @@ class Task:
         self.monitors_reset: list[str] = []  # those that a snapshot had nothing for; not state
         self.topic_id, self.generation = "", generation
         self.parts: Parts | None = None  # of the ordered log, for who writes to it
+        self.beats = True  # whether ticks give signs of life; not state
         self.ticks, self.tick_ms = 0, 0  # how many there were, and the time of the last
         self.emitted, self.shadowed = dict[tuple[str, str], int](), dict[tuple[str, str], int]()
         self.roles = config.roles()
@@ -247,6 +248,8 @@ class Task:
             self.box.put(other.tick(self.position, tick.time_ms))
         counts = self.book.counts(), self.muted.events, self.generation, standing
         past = self.rings.tick(models, tick.time_ms)
+        if not self.beats:
+            return
         watched = Watched(self.admission, self.tables.values(), self.by_order, *counts, past, self.config.config_hash)
         self.box.put(heartbeats(self.config.kafka.group, self.partition, self.position, self.ticks, tick, watched))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from detectors import Adwin, Bank, Envelope, PageHinkley, make_bank, make_compiled_bank
 from detectors.detectable import (
@@ -23,6 +22,9 @@ from detectors.detectable import (
 from detectors.extremes import DAY_MS
 from detectors.scales import level_of
 from schemas.core import native
+from tests.later import Later
+
+stats = Later("scipy.stats")
 
 SERIES = 200
 DAYS = 10

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
-from scipy.spatial.distance import jensenshannon
 
 from detectors.distances import DISTANCES, SMOOTH, chi_square, distance, surprise
+from tests.later import Later
+
+stats, scipy_distance = Later("scipy.stats"), Later("scipy.spatial.distance")
 
 counts = st.integers(2, 12).flatmap(lambda k: st.tuples(*[st.lists(st.integers(0, 500), min_size=k, max_size=k)] * 2))
 
@@ -35,7 +36,7 @@ def ks(p: Any, q: Any) -> float:
 
 ORACLES = {
     "psi": psi,
-    "jensen_shannon": lambda p, q: jensenshannon(p, q, base=2),
+    "jensen_shannon": lambda p, q: scipy_distance.jensenshannon(p, q, base=2),
     "hellinger": lambda p, q: np.linalg.norm(np.sqrt(p / p.sum()) - np.sqrt(q / q.sum())) / np.sqrt(2),
     "total_variation": lambda p, q: np.abs(p / p.sum() - q / q.sum()).sum() / 2,
     "l_infinity": lambda p, q: np.abs(p / p.sum() - q / q.sum()).max(),

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from detectors.bank import F64, Bool
 from detectors.counts import clopper_pearson
@@ -24,6 +23,9 @@ from detectors.precision import (
     doublings_of,
     expected,
 )
+from tests.later import Later
+
+stats = Later("scipy.stats")
 
 MONITORS = 8
 SEEDS = range(10)

@@ -19,7 +19,7 @@ from streamer.engine.engines import COMPILED, ENGINE, PYTHON
 from streamer.signals.columns import group
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = range(6)
+SEEDS = range(10 if os.environ.get("DRIFTLINE_REPETITIONS") else 3)
 
 
 def digest(seed: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -337,25 +338,25 @@ def test_the_standard_set_finds_what_goes_wrong_and_names_it() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_fifty_healthy_windows_of_twenty_features_raise_nothing(seed: int) -> None:
-    rng = random.Random(seed)
-    draws: list[Any] = [
-        lambda: rng.gauss(100, 20),
-        lambda: rng.lognormvariate(0, 1),
-        lambda: rng.choice("xyz"),
-        lambda: float(rng.random() < 0.01),
-        lambda: rng.expovariate(3),
-        lambda: rng.randrange(5),
-        lambda: rng.choices("abcdefgh", range(1, 9))[0],
-        lambda: None if rng.random() < 0.02 else rng.uniform(-1, 1),
+    rng, count = np.random.default_rng(seed), 50_000
+    draws: list[Callable[[], Any]] = [
+        lambda: rng.normal(100, 20, count),
+        lambda: rng.lognormal(0, 1, count),
+        lambda: rng.choice([*"xyz"], count),
+        lambda: np.where(rng.random(count) < 0.01, 1.0, 0.0),
+        lambda: rng.exponential(1 / 3, count),
+        lambda: rng.integers(5, size=count),
+        lambda: rng.choice([*"abcdefgh"], count, p=np.arange(1, 9) / 36),
+        lambda: np.where(rng.random(count) < 0.02, None, rng.uniform(-1, 1, count)),  # type: ignore[call-overload]
     ]
-
-    def event(i: int) -> dict[str, Any]:
-        return {
-            "features": {f"f{k}": draws[k % len(draws)]() for k in range(20)},
-            "prediction": {"label": rng.choice("yn"), "confidence": rng.betavariate(9, 1)},
-        }
-
-    task = run(load_text(LEAST, "x", {}), events(event, 50_000))
+    features = [draws[k % len(draws)]().tolist() for k in range(20)]
+    labels, sure = rng.choice([*"yn"], count).tolist(), rng.beta(9, 1, count).tolist()
+    names = [f"f{k}" for k in range(20)]
+    made = [
+        {"features": dict(zip(names, row, strict=True)), "prediction": {"label": label, "confidence": confidence}}
+        for label, confidence, *row in zip(labels, sure, *features, strict=True)
+    ]
+    task = run(load_text(LEAST, "x", {}), events(made.__getitem__, count))
     assert kinds(task) == []
 
 

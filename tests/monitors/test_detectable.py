@@ -31,7 +31,7 @@ DAYS, A_DAY = 9, 288
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    config = load_text(LEAST + MONITORS, "x.yaml", {})
+    config = load_text(LEAST + "heartbeat: {interval: 1h}\n" + MONITORS, "x.yaml", {})
     rng, replay = np.random.default_rng(2), Replay(config, fields_of(config))
     wrong = rng.random(DAYS * A_DAY) < 0.05
     records = [

@@ -66,8 +66,25 @@ def test_a_replay_takes_the_records_timestamps_for_ticks() -> None:
     assert Replay(life.CONFIG, fields_of(life.CONFIG)).step(life.AT, records) == cut
 
 
+def test_without_signs_of_life_a_task_is_the_same() -> None:
+    event = {"model": "fraud", "caller": "app"}
+    times_ms = [life.BEGIN_MS + i * life.MINUTE_MS for i in range(30)]
+    records = [
+        Record(i, at_ms, None, json.dumps({**event, "time": at_ms / 1000}).encode()) for i, at_ms in enumerate(times_ms)
+    ]
+    engine, other = (Replay(life.CONFIG, fields_of(life.CONFIG)) for _ in range(2))
+    first = engine.step(life.AT, records[:1])
+    other.step(life.AT, records[:1])
+    other.tasks[life.AT].beats = True
+    parts = other.cut(life.AT, records[1:])
+    assert (engine.step(life.AT, records[1:]), first) == (other.take(parts), [])
+    assert engine.tasks[life.AT].ticks == 30 - 1
+    assert engine.tasks[life.AT].dump() == other.tasks[life.AT].dump()
+
+
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 LEAST = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [inferences]}\n'
+RARELY = LEAST + "heartbeat: {interval: 1h}\n"  # For events a minute apart, or each would have a tick of its own.
 BEGIN_S = 1_790_000_000
 
 
@@ -105,7 +122,7 @@ def events_with(odd: str, value_at: int = -1) -> list[Record]:
 
 
 def test_a_fifth_of_nan_is_seen_as_a_fifth_of_null_is() -> None:
-    null, nan = (replayed(LEAST, events_with(odd)) for odd in ("null", "NaN"))
+    null, nan = (replayed(RARELY, events_with(odd)) for odd in ("null", "NaN"))
     assert [one["sentence"] for one in null[1]] == [one["sentence"] for one in nan[1]]
     assert any("without amount" in one["sentence"] for one in nan[1])
     assert null[0].odd() == {}
@@ -114,7 +131,7 @@ def test_a_fifth_of_nan_is_seen_as_a_fifth_of_null_is() -> None:
 
 
 def test_the_first_prediction_that_is_not_a_number_is_an_alert() -> None:
-    engine, alerts = replayed(LEAST, events_with("0.5", 1500)[:1700])
+    engine, alerts = replayed(RARELY, events_with("0.5", 1500)[:1700])
     assert [(one["alert"]["labels"]["monitor"], one["trigger"]["offset"]) for one in alerts][-1] == (
         "nan-prediction",
         1500,
@@ -127,14 +144,14 @@ def test_a_check_finds_what_cannot_be_used_invalid() -> None:
     watched = "monitors:\n  bad: {signal: invalid.amount, detect: {kind: occurrence}}\n"
     watched += "  any: {signal: odd.*, detect: {kind: occurrence}}\n"
     for odd in ("Infinity", "[[1]]", "{}"):
-        _, alerts = replayed(LEAST + checked + watched, events_with(odd))
+        _, alerts = replayed(RARELY + checked + watched, events_with(odd))
         first = {one["alert"]["labels"]["monitor"]: one["trigger"]["offset"] for one in reversed(alerts)}
         assert set(first) == {"bad", "any"}
         assert first["bad"] == first["any"] >= 1200
 
 
 def test_where_the_config_says_so_an_odd_field_costs_the_event() -> None:
-    engine, _ = replayed(LEAST + "on_odd_field: dead_letter\n", events_with("NaN"))
+    engine, _ = replayed(RARELY + "on_odd_field: dead_letter\n", events_with("NaN"))
     account = engine.account()
     assert [(one.reason, one.records) for one in account.rejected] == [("not_finite", account.counts["dead_lettered"])]
     assert account.counts["dead_lettered"] > 60

@@ -11,7 +11,6 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from scipy.stats import beta
 
 from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
@@ -30,7 +29,10 @@ from streamer.series.predictions import CLASS
 from tests.engine.labelled import SEEDS, config_of, stream
 from tests.engine.labelled import lived as labelled
 from tests.engine.tasks import AT, LEAST
+from tests.later import Later
 from tests.series.test_labels import BEGIN_MS, MONITORS, inference, label, records, some_log
+
+stats = Later("scipy.stats")
 
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads((Path(__file__).resolve().parents[2] / "schemas" / "performance.v1.json").read_text())
@@ -102,7 +104,7 @@ def test_figures_are_those_that_are_counted_by_hand() -> None:
     [one] = of(told)
     predicted, true = [p for p, _, _ in said], [t for _, t, _ in said]
     wrong = sum(p != t for p, t, _ in said)
-    low, high = beta.ppf(0.025, wrong, 400 - wrong + 1), beta.ppf(0.975, wrong + 1, 400 - wrong)
+    low, high = stats.beta.ppf(0.025, wrong, 400 - wrong + 1), stats.beta.ppf(0.975, wrong + 1, 400 - wrong)
     assert one["error"] == {"count": wrong, "share": wrong / 400, "interval": pytest.approx([low, high], abs=1e-9)}
     found = {c["class"]: (c["precision"], c["recall"], c["f1"], c["true"]) for c in one["classes"]}
     for name, told_of in found.items():
@@ -164,7 +166,7 @@ def test_coverage_is_of_the_intervals_that_were_stated(engine: Engine) -> None:
     [one] = of(told)
     coverage = one["regression"]["coverage"]
     assert (coverage["n"], coverage["count"], coverage["share"]) == (4, 3, 0.75)
-    assert coverage["interval"] == pytest.approx([beta.ppf(0.025, 3, 2), beta.ppf(0.975, 4, 1)], abs=1e-9)
+    assert coverage["interval"] == pytest.approx([stats.beta.ppf(0.025, 3, 2), stats.beta.ppf(0.975, 4, 1)], abs=1e-9)
 
 
 def test_a_snapshot_of_before_there_were_intervals_is_read() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from streamer.signals.derived import enriched, entropy, margin, ratio
+from tests.later import Later
 from tests.signals.events import batch_of, firing
+
+stats = Later("scipy.stats")
 
 scores = st.dictionaries(st.sampled_from("abcd"), st.floats(0, 1), max_size=4)
 

@@ -18,6 +18,9 @@ from streamer.service.worker import Worker
 from tests.sim.campaign import run_seed
 from tests.sim.test_simulation import FIRST, MUTANT_SEEDS, SEEDS, caught
 
+MOST = (0, 1, 2, 9)
+"""Of the first ten seeds those whose snapshots carry the most: 8 of 10. The last catches every mutant below."""
+
 
 @pytest.fixture
 def carrying(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
@@ -42,7 +45,7 @@ def carrying(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def test_what_is_carried_is_there_whatever_fails(carrying: Counter[str]) -> None:
     """Also that what nobody needs any more does not stay: with what is on its way it is a few times the state."""
-    for seed in range(FIRST, FIRST + max(SEEDS // 4, 10)):
+    for seed in range(FIRST, FIRST + SEEDS // 4) if SEEDS >= 40 else MOST:
         ran = run_seed(seed)
         ran.broker.compact()
         stored = sum(len(entry[0].value or b"") for entry in ran.broker.state if entry is not None)

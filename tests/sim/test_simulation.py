@@ -28,7 +28,7 @@ from tests.series.test_labels import labels_of
 from tests.sim import campaign
 from tests.sim.campaign import Campaign, Differs, make_log, oracle, run_seed
 
-SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "20"))
+SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "10"))
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
 CHUNK = 10
 MUTANT_SEEDS = 60

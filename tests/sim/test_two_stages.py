@@ -27,7 +27,7 @@ from tests.sim import campaign
 from tests.sim.broker import Broker, Transaction
 from tests.sim.campaign import Campaign, Differs, by_partition, compare, fed, ticks_of
 
-SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "20")) // 8
+SEEDS = int(os.environ.get("DRIFTLINE_SEEDS", "10")) // 8
 FIRST = int(os.environ.get("DRIFTLINE_FIRST_SEED", "0"))
 PARTS = 2
 TEXT = campaign.CONFIG.replace("order: topic", "order: model")
