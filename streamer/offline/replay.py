@@ -20,7 +20,7 @@ from streamer.engine.task import Task
 from streamer.engine.tasks import OwnRecords
 from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
-from streamer.offline.joined import Joined
+from streamer.offline.joined import Joined, Placed
 from streamer.offline.packed_file import BROKEN, opened
 from streamer.offline.raw_records import AROUND, record_of
 from streamer.offline.ticks import Ticks
@@ -103,7 +103,7 @@ class Replay:
     """Tasks by partition, made when their first records come. `step` returns what `run` would have published.
     `ticking`: time passes; who only learns from events needs none. `first_end`: what is before it was there when the
     group first came, and was read as school; while it was, nobody listened for a silence. `together`: where feedback or
-    labels have a topic of their own all partitions are of one task, whose records come in their order.
+    labels have a topic of their own all records come in their order, and are of the tasks of the ordered log.
     """
 
     def __init__(
@@ -124,23 +124,26 @@ class Replay:
 
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         """What is published of these; their places in a partition ascend."""
-        cut = self.cut(partition, records)
-        return cut.letters + self.take(cut)
+        return [out for cut in self.cuts(partition, records) for out in cut.letters + self.take(cut)]
 
-    def cut(self, partition: Partition, records: Sequence[Record]) -> Cut:
-        """The records decoded, and cut where a tick is due."""
-        if self.joined is None or partition == self.joined.partition:
+    def cuts(self, partition: Partition, records: Sequence[Record]) -> list[Cut]:
+        """The records decoded, and cut where a tick is due, of each task that they are of."""
+        if self.joined is None or partition[0] == self.joined.topic:
             in_order = partition[0] == self.config.topics.ordered
             batch = (self.unpack if in_order else self.decode)(records, partition[0])
             self.rejects.take(partition, batch)
-            return Cut(partition, records[0].offset, self._parts(partition, records, batch), [])
-        letters, parts, begin = list[Out](), list[tuple[Batch | None, Tick | None]](), self.joined.next
+            return [Cut(partition, records[0].offset, self._parts(partition, records, batch), [])]
+        cuts: dict[Partition, Cut] = {}
         for some in self.joined.runs(partition, records):
-            found, placed, batch = self.joined.take(partition, some)
+            found, placed = self.joined.take(partition, some)
             self.rejects.take(partition, found)
-            letters += self.joined.letters(partition, found)
-            parts += self._parts(self.joined.partition, placed, batch)
-        return Cut(self.joined.partition, begin, parts, letters)
+            letters = self.joined.letters(partition, found)
+            for at, mine, batch in placed or [Placed((self.joined.topic, 0), [], found)]:
+                cut = cuts.setdefault(at, Cut(at, self.joined.next[at[1]] - len(mine), [], []))
+                cut.letters.extend(letters)
+                cut.parts.extend(self._parts(at, mine, batch) if mine else ())
+                letters = []
+        return list(cuts.values())
 
     def _parts(
         self, partition: Partition, records: Sequence[Record], batch: Batch
@@ -166,8 +169,10 @@ class Replay:
 
     def account(self) -> Account:
         """What became of all records."""
-        letters = [] if self.joined is None else [{**NOTHING, "dead_lettered": self.joined.dead_lettered}]
-        return self.rejects.account([*(task.admission.counts for task in self.tasks.values()), *letters])
+        counts = [task.admission.counts for task in self.tasks.values()]
+        if self.joined is not None:
+            counts.append({**NOTHING, "dead_lettered": self.joined.dead_lettered, "used": -self.joined.again})
+        return self.rejects.account(counts)
 
     def pairs(self) -> str | None:
         """What became of requests and answers, in a sentence; None where nothing is paired."""
