@@ -89,7 +89,9 @@ class Joined:
             rows=np.zeros(count, np.int32),  # Each is a record there.
             next_offset=self.next[part],
         )
-        return Placed((self.topic, part), [record._replace(offset=begin + i) for i, record in enumerate(records)], batch)
+        return Placed(
+            (self.topic, part), [record._replace(offset=begin + i) for i, record in enumerate(records)], batch
+        )
 
     def letters(self, partition: Partition, batch: Batch) -> list[Out]:
         """What is published of those that are no events."""

@@ -111,7 +111,9 @@ class Due:
                 return None
         return self.habits.setdefault(model, Habit())
 
-    def turn(self, event: int | None, found: Sequence[tuple[Any, ...]], known: Keys, store: Pending, keys: Keys) -> None:
+    def turn(
+        self, event: int | None, found: Sequence[tuple[Any, ...]], known: Keys, store: Pending, keys: Keys
+    ) -> None:
         """Before an event, or at the end of the batch: learn from the labels that met their inference so far, which are
         of the groups `known`, and judge what is in the store, of the groups `keys`.
         """
@@ -161,9 +163,7 @@ class Due:
                 habit.upto_ms = max(habit.upto_ms + later_ms, 0)
 
     def dump(self) -> Any:
-        return [
-            [model, list(one.delays), one.day, one.upto_ms, one.cell] for model, one in self.habits.items()
-        ]
+        return [[model, list(one.delays), one.day, one.upto_ms, one.cell] for model, one in self.habits.items()]
 
     def load(self, state: Any) -> None:
         for model, delays, day, upto_ms, cell in state:
