@@ -189,7 +189,7 @@ def backtest(past: Past, asked: Asked) -> Backtest:
     for partition, records in past("running"):
         if not records:
             continue
-        for run, cut in [(run, cut) for run in runs for cut in run.engine.cuts(partition, records)]:
+        for run, cut in [(one, cut) for one in runs for cut in one.engine.cuts(partition, records)]:
             beside = copies if run is runs[0] else []
             for copy in beside:
                 copy.fork(cut, run)

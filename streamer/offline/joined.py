@@ -17,6 +17,7 @@ import numpy as np
 from schemas.events.batch import Batch, Origin, Record, columns_of, split
 from schemas.records.dead_letter import dead_letter
 from streamer.config import model as cfg
+from streamer.engine.admission import RESULTS
 from streamer.engine.erasing import asks, erasing
 from streamer.engine.ordering import erased_by, parts_of
 from streamer.engine.tasks import ByTopic
@@ -92,6 +93,11 @@ class Joined:
         return Placed(
             (self.topic, part), [record._replace(offset=begin + i) for i, record in enumerate(records)], batch
         )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What is to be added to the counts of the tasks, so that all records are accounted for."""
+        return {**dict.fromkeys(RESULTS, 0), "dead_lettered": self.dead_lettered, "used": -self.again}
 
     def letters(self, partition: Partition, batch: Batch) -> list[Out]:
         """What is published of those that are no events."""

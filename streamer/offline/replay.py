@@ -14,7 +14,6 @@ from schemas.events.decoder import Decoder
 from schemas.events.native_json import Fields
 from schemas.events.packing import Unpacker
 from streamer.config import model as cfg
-from streamer.engine.admission import RESULTS
 from streamer.engine.ordering import writer_of
 from streamer.engine.task import Task
 from streamer.engine.tasks import OwnRecords
@@ -29,7 +28,6 @@ from streamer.port import Out, Partition, Tick
 CHUNK = 500
 BASE = {"version": 1, "kafka": {"brokers": "none:9092"}, "topics": {"events": ["inferences"]}}
 """What a config may leave out where no broker is asked."""
-NOTHING = dict.fromkeys(RESULTS, 0)
 TOLD = ("alerts", "shadow", "incidents", "control", "windows", "review", "dead_letter")
 INPUT = re.compile(r"(?:(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d+)=)?(?P<path>.+)", re.DOTALL)
 
@@ -170,9 +168,7 @@ class Replay:
     def account(self) -> Account:
         """What became of all records."""
         counts = [task.admission.counts for task in self.tasks.values()]
-        if self.joined is not None:
-            counts.append({**NOTHING, "dead_lettered": self.joined.dead_lettered, "used": -self.joined.again})
-        return self.rejects.account(counts)
+        return self.rejects.account([*counts, *([] if self.joined is None else [self.joined.counts])])
 
     def pairs(self) -> str | None:
         """What became of requests and answers, in a sentence; None where nothing is paired."""
