@@ -72,11 +72,7 @@ class Unmet:
         if not label.truth:
             return "it has no truth: a text, true or false, or a number"
         if mine is None:
-            return (
-                "the inference of that id is of another model than the label says"
-                if same
-                else "no inference has that id"
-            )
+            return "the inference of that id is of another model" if same else "no inference has that id"
         if abs(label.came_ms - mine.came_ms) > ttl_ms:
             return f"it came more than labels.ttl, {show_duration(ttl_ms)}, from its inference"
         if mine.kind == NOTHING:
@@ -93,4 +89,5 @@ class Unmet:
         for why, count in sorted(many.items(), key=lambda one: -one[1]):
             yield f"  {count:,} labels: {why}; first {place(*first[why])}."
         if self.nameless and self.labels:
-            yield f"  {self.nameless:,} inferences have no event_id ({self.config.fields.event_id}): nothing is about them."
+            where = self.config.fields.event_id
+            yield f"  {self.nameless:,} inferences have no event_id ({where}): nothing can be about them."

@@ -3,8 +3,8 @@
 How long that is, is learned of each model from the labels that met their inference, by the clock of the log: PATIENT of
 them came sooner, and there is something on top. It is learned by days, of which the newer ones weigh more. Once an
 inference is that old it is judged, whenever its model has an event in another CELL of time than before: 1 without a
-label, 0 with one. So labels that are late by habit are waited for, and where a part of them stops this part shows, be it
-a half, a tenth or what one caller asked; by the time of the inferences, only so much later.
+label, 0 with one. So labels that are late by habit are waited for, and where a part of them stops this part shows, be
+it a half, a tenth or what one caller asked.
 """
 
 from __future__ import annotations
