@@ -89,5 +89,4 @@ class Unmet:
         for why, count in sorted(many.items(), key=lambda one: -one[1]):
             yield f"  {count:,} labels: {why}; first {place(*first[why])}."
         if self.nameless and self.labels:
-            where = self.config.fields.event_id
-            yield f"  {self.nameless:,} inferences have no event_id ({where}): nothing can be about them."
+            yield f"  {self.nameless:,} inferences have no event_id: nothing can be about them."

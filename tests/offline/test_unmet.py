@@ -37,7 +37,7 @@ def test_each_reason_is_told_with_the_first_of_its_records() -> None:
     unmet.take(("in", 0), decode(records(late), "in"))
     unmet.take(("truth", 1), decode(records([{"event_id": "fine", "label": "a"}]), "truth"))
     assert sorted(unmet.told(lambda partition, offset: f"{partition[1]}@{offset}")) == [
-        "  1 inferences have no event_id (/event_id): nothing can be about them.",
+        "  1 inferences have no event_id: nothing can be about them.",
         "  1 labels: it came more than labels.ttl, 1h, from its inference; first 1@0.",
         "  1 labels: it has no truth: a text, true or false, or a number; first 0@7.",
         "  1 labels: its inference predicts a number, and it has none; first 0@5.",
