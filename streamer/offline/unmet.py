@@ -16,7 +16,7 @@ from streamer.config import model as cfg
 from streamer.config.units import show_duration
 from streamer.port import Partition
 from streamer.series.predictions import NOTHING, NUMBER, said_of
-from streamer.signals.roles import Population, populations
+from streamer.signals.roles import OPT_OUT, Population, is_true, populations
 
 Place = tuple[Partition, int]
 
@@ -47,7 +47,8 @@ class Unmet:
         if self.config.labels is None or not len(batch.offsets):
             return
         batch = replace(batch, aliases=self.roles)
-        of = populations(batch, np.ones(len(batch.offsets), bool))
+        every = np.ones(len(batch.offsets), bool)  # but who opted out, of whom nobody is to know anything
+        of = populations(batch, every if self.config.privacy is None else ~is_true(batch, OPT_OUT))
         labels, inferences = of[Population.LABELS], of[Population.INFERENCES]
         said, about = said_of(batch, labels, inferences), partition[0] in self.config.topics.sides.values()
         for event in np.flatnonzero(labels | (inferences & (not about))).tolist():
