@@ -14,6 +14,7 @@ import numpy as np
 from schemas.events.batch import Batch
 from streamer.config import model as cfg
 from streamer.config.units import show_duration
+from streamer.engine.erasing import ids_of
 from streamer.port import Partition
 from streamer.series.predictions import NOTHING, NUMBER, said_of
 from streamer.signals.roles import OPT_OUT, Population, is_true, populations
@@ -47,6 +48,8 @@ class Unmet:
         if self.config.labels is None or not len(batch.offsets):
             return
         batch = replace(batch, aliases=self.roles)
+        for id in ids_of(batch):
+            self.inferences.pop(id, None)
         every = np.ones(len(batch.offsets), bool)  # but who opted out, of whom nobody is to know anything
         of = populations(batch, every if self.config.privacy is None else ~is_true(batch, OPT_OUT))
         labels, inferences = of[Population.LABELS], of[Population.INFERENCES]

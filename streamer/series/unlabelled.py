@@ -30,6 +30,10 @@ EDGES_MS = [int(60_000 * 1.25**step) for step in range(60)]
 PATIENT = 0.99
 LEAST = 50
 """Labels from which on it is known how long they take."""
+DAYS_KNOWN = 7
+""".. and days since the first of them. Before its first weekend nobody knows that a model has none then: what would be
+judged too soon would be what healthy days are like.
+"""
 FADE = 0.9
 """What a day's labels weigh the next day."""
 OF_TTL = 0.95
@@ -56,11 +60,12 @@ class Habit:
     """Of a model: how many labels took how long, how far its inferences are judged, and the cell it is in."""
 
     def __init__(self) -> None:
-        self.delays, self.day = [0.0] * len(EDGES_MS), 0
+        self.delays, self.day, self.begun = [0.0] * len(EDGES_MS), 0, 0  # begun: the day of the first label
         self.upto_ms, self.cell = NEVER_MS, 0  # those that came before this clock are judged
 
     def learn(self, took_ms: int, day: int) -> None:
         """A label, by the day on which it met its inference."""
+        self.begun = self.begun or day
         if day > self.day:
             faded = FADE ** min(day - self.day, 365)
             self.delays, self.day = [count * faded for count in self.delays], day
@@ -131,7 +136,7 @@ class Due:
         """What is old enough by now and was not judged."""
         habit = self.habits[model]
         patience_ms = habit.patience_ms(self.ttl_ms)
-        if patience_ms is None:
+        if patience_ms is None or clock_ms // DAY_MS < habit.begun + DAYS_KNOWN:
             return
         begin_ms, end_ms = habit.upto_ms, clock_ms - patience_ms
         habit.upto_ms = max(begin_ms, end_ms)
@@ -163,13 +168,15 @@ class Due:
                 habit.upto_ms = max(habit.upto_ms + later_ms, 0)
 
     def dump(self) -> Any:
-        return [[model, list(one.delays), one.day, one.upto_ms, one.cell] for model, one in self.habits.items()]
+        return [
+            [model, list(one.delays), one.day, one.begun, one.upto_ms, one.cell] for model, one in self.habits.items()
+        ]
 
     def load(self, state: Any) -> None:
-        for model, delays, day, upto_ms, cell in state:
+        for model, delays, *numbers in state:
             self.habits[str(model)] = habit = Habit()
             habit.delays = [float(count) for count in delays]
-            habit.day, habit.upto_ms, habit.cell = int(day), int(upto_ms), int(cell)
+            habit.day, habit.begun, habit.upto_ms, habit.cell = map(int, numbers)
             if len(habit.delays) != len(EDGES_MS):
                 raise ValueError("delays that are told apart otherwise")
 
