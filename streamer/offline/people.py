@@ -57,7 +57,7 @@ def review_told(config: cfg.Config, tasks: Iterable[Task], together: bool) -> It
     if not together:
         shared = f"of which each of {review.partitions} partitions has its part"
     yield f"{_sum(sum(kinds.values()), 'review items', kinds)}; at most {most}, {shared}"
-    if results:
+    if any(results.values()):
         yield _sum(sum(results.values()), "verdicts on items", results)
     if results["unmatched"] and together:
         yield f"  unmatched: {NOBODY.format(config.topics.ordered, config.topics.ordered)}"

@@ -141,6 +141,11 @@ class Replay:
                 cut.letters.extend(letters)
                 cut.parts.extend(self._parts(at, mine, batch) if mine else ())
                 letters = []
+        newest_ms = max((tick.time_ms for cut in cuts.values() for _, tick in cut.parts if tick is not None), default=0)
+        for part, end in enumerate(self.joined.next):  # Time passes for all of them, as it does in the service.
+            at = self.joined.topic, part
+            for tick in self.ticks.until(at, end, newest_ms):
+                cuts.setdefault(at, Cut(at, end, [], [])).parts.append((None, tick))
         return list(cuts.values())
 
     def _parts(

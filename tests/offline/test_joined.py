@@ -222,3 +222,13 @@ def test_files_have_the_items_of_a_day_that_the_service_has() -> None:
     assert items(outs) == theirs
     assert len(engine.tasks) > 1
     assert 62 < len(theirs) <= 3 * 62
+
+
+def test_time_passes_for_models_that_are_silent_in_other_partitions() -> None:
+    engine = Replay(ASKED, fields_of(ASKED), together=True)
+    for number in range(400):
+        model = f"m{number % 5}" if number < 20 else "m0"
+        said = {"model": model, "event_id": f"e{number}", "time": 1_700_006_400 + 60 * number, "features": {"a": 1}}
+        engine.step(("in", 0), [Record(number, -1, None, json.dumps(said).encode())])
+    assert len(engine.tasks) > 1
+    assert len({task.tick_ms for task in engine.tasks.values()}) == 1
