@@ -139,8 +139,10 @@ def delete_oldest(window: Window) -> None:
         window.variances.pop()
 
 
-def find_cut(window: Window, params: Adwin) -> tuple[float, float] | None:
-    """The first cut, oldest first, whose two sides differ: (difference of means new - old, epsilon)."""
+def find_cut(window: Window, params: Adwin, times: float = 1.0) -> tuple[float, float] | None:
+    """The first cut, oldest first, whose two sides differ by so many `times` epsilon: (difference of means new - old,
+    that bound).
+    """
     width = window.width
     if width < 2.0:
         return None  # One value has no two sides, and the logarithm of its delta' would have no value.
@@ -162,20 +164,19 @@ def find_cut(window: Window, params: Adwin) -> tuple[float, float] | None:
                 moved = sum_before / before - sum_after / after
                 spread = 2.0 * recip * variance * delta_prime
                 # Rounding can leave a variance below zero: river's epsilon is then NaN, and nothing exceeds NaN.
-                epsilon = (sqrt(spread) if spread >= 0.0 else nan) + slack * recip
+                epsilon = ((sqrt(spread) if spread >= 0.0 else nan) + slack * recip) * times
                 if abs(moved) > epsilon:
                     return -moved, epsilon
         size *= 0.5
     return None
 
 
-def shrink(window: Window, params: Adwin) -> tuple[float, float]:
-    """Drop the oldest buckets while the window can be cut, which it can; the last cut found."""
-    last, cut = None, find_cut(window, params)
+def shrink(window: Window, params: Adwin, times: float = 1.0) -> tuple[float, float] | None:
+    """Drop the oldest buckets while the window can be cut; the last cut found."""
+    last, cut = None, find_cut(window, params, times)
     while cut is not None:
         delete_oldest(window)
-        last, cut = cut, find_cut(window, params)
-    assert last is not None, "river found a cut where there is none"
+        last, cut = cut, find_cut(window, params, times)
     return last
 
 
@@ -204,15 +205,24 @@ class AdwinBank:
         self.params = params
         self.rows = 0
         self.state: list[Row] = []
+        self.times: list[float] = []  # by row how many times epsilon two sides must differ by; no state
 
     def resize(self, rows: int) -> None:
         """Append fresh rows up to `rows`; never shrinks."""
         self.state += [Row(self.params) for _ in range(rows - self.rows)]
+        self.times += [1.0] * (rows - self.rows)
         self.rows = len(self.state)
+
+    def raise_thresholds(self, times: F64) -> None:
+        """Two sides of a window of each row must differ by so many times epsilon from now on, at least once it. With
+        once, alarms are those of river.
+        """
+        self.times = times.tolist()
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
         self.state = [self.state[row] for row in rows.tolist()]
+        self.times = [self.times[row] for row in rows.tolist()]
         self.rows = len(self.state)
 
     def forget(self, row: int) -> None:
@@ -237,7 +247,7 @@ class AdwinBank:
                     for value in taken[begin:]:
                         row.core.update(value)
                     break
-                cut = self._look(row, taken[begin:end])
+                cut = self._look(row, taken[begin:end], self.times[number])
                 if cut is not None:
                     direction = (cut[0] > 0) - (cut[0] < 0)
                     if direction in wanted:
@@ -245,17 +255,28 @@ class AdwinBank:
                 begin = end
         return hits_of(sorted(found))
 
-    def _look(self, row: Row, values: list[float]) -> tuple[float, float] | None:
+    def _look(self, row: Row, values: list[float], times: float) -> tuple[float, float] | None:
         """Give a row its values up to one where a cut is looked for; the cut that was made."""
         before, most = row.core.__getstate__(), self.params.max_buckets
+        if times > 1.0:  # Of a higher threshold river does not know.
+            return self._look_higher(row, window_of(before, most), values, times)
         row.detected = any(map(row.core.update, values))  # Only the last of them can be said to have made a cut.
         if row.detected:
             window = window_of(before, most)
             insert(window, values, most)
-            return shrink(window, self.params)
+            cut = shrink(window, self.params)
+            assert cut is not None, "river found a cut where there is none"
+            return cut
         if row.tick % TICKS_MAX < self.params.clock:
             row.core.__setstate__(saved_of(window_of(row.core.__getstate__(), most), self.params, row.tick))
         return None
+
+    def _look_higher(self, row: Row, window: Window, values: list[float], times: float) -> tuple[float, float] | None:
+        insert(window, values, self.params.max_buckets)
+        cut = shrink(window, self.params, times) if window.width > self.params.grace_period else None
+        row.detected = cut is not None
+        row.core.__setstate__(saved_of(window, self.params, row.tick))
+        return cut
 
     def windows(self) -> list[Window]:
         """What the rows hold."""
@@ -296,7 +317,7 @@ class AdwinBank:
                 place += count
             tick = flat["tick"][row]
             rows.append(Row(self.params, saved_of(window, self.params, tick), tick, flat["detected"][row]))
-        self.state, self.rows = rows, len(rows)
+        self.state, self.rows, self.times = rows, len(rows), [1.0] * len(rows)
 
 
 def checked_state(state: State, params: Adwin) -> dict[str, NDArray[Any]]:

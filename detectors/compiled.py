@@ -101,6 +101,10 @@ class CompiledAdwin(Forgetting):
             -1 in wanted,
         )
 
+    def raise_thresholds(self, times: F64) -> None:
+        """See `AdwinBank.raise_thresholds`."""
+        self.core.raise_thresholds(times)
+
     def update(self, rows: I64, values: F64) -> Hits:
         return ageless(*self.core.update(rows, values))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -205,6 +206,10 @@ class Topic(NamedTuple):
     appeared: bool = False  # a pattern has matched it since we run
 
 
+Unread = Mapping[str, Mapping[Partition, float]]
+"""By group the partitions that none of its members has, and for how many seconds so far."""
+
+
 class Surroundings(NamedTuple):
     """What the service depends on, as last seen."""
 
@@ -213,7 +218,8 @@ class Surroundings(NamedTuple):
     hidden: frozenset[str] = frozenset()  # topics of ours that we may not see, whether they exist or not
     unread: frozenset[str] = frozenset()  # topics that stage 1 has yet to write to, since it has not read all there is
     lacking: str | None = None  # rights that we need and do not have, in words; looked for while something waits
-    overlooked: frozenset[Partition] = frozenset()  # partitions that nobody in the group reads; only of named members
+    overlooked: Unread = MappingProxyType({})
+    to_share: Mapping[str, frozenset[Partition]] = MappingProxyType({})  # of that, what is for us to have shared out
 
 
 class Outcome(Enum):

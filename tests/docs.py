@@ -22,6 +22,7 @@ from schemas.events.fields import FIELDS
 from streamer.commands.cli import VERBS
 from streamer.config.bridges import Bridges
 from streamer.config.load import load_config
+from streamer.config.stages import in_order_of_models
 from streamer.kafka.connection_trouble import EVENTS
 from streamer.kafka.rights import rights
 from streamer.service.bridge_metrics import BRIDGE_CATALOGUE
@@ -188,9 +189,12 @@ def access_rights() -> str:
     optional = {role: f"drift-{role}" for role in ("windows", "incidents", "shadow")}
     topics = config.topics.model_copy(update=optional)
     bridges = Bridges.model_validate({"alertmanager": {"url": "http://alertmanager:9093"}})
+    config = config.model_copy(update={"topics": topics, "bridges": bridges})
+    needed = list(rights(config))
+    ordered = [right for right in rights(in_order_of_models(config)) if right not in needed]
     rows = [
-        (right.operation, right.resource, code(f"{right.name}{'*' * right.prefix}"), right.why, right.verb)
-        for right in rights(config.model_copy(update={"topics": topics, "bridges": bridges}))
+        (right.operation, right.resource, code(f"{right.name}{'*' * right.prefix}"), right.why, verb)
+        for right, verb in [*((one, one.verb) for one in needed), *((one, "kafka.order: model") for one in ordered)]
     ]
     return table("operation, resource, name, why, needed by", rows)
 

@@ -190,6 +190,7 @@ def test_the_rights_that_the_readme_lists_are_those_of_the_shipped_config() -> N
     config = load_config(ROOT / "deploy" / "driftline.yaml", {})
     listed = set(re.findall(r"^\| (\w+) \| ([\w-]+) \| `([^`]+)` \|", text, re.M))
     needed = {(right.operation, right.resource, right.name + "*" * right.prefix) for right in rights(config)}
-    optional = ("drift-windows", "drift-incidents", "drift-shadow", "driftline-alertmanager")
+    optional = {"drift-windows", "drift-incidents", "drift-shadow", "driftline-alertmanager"}
+    optional |= {"drift-ordered", "driftline-ordered"}  # What is found in the topics may want them.
     assert needed == {row for row in listed if row[2] not in optional}
     assert ("Write", "topic", "drift-heartbeats") in listed

@@ -32,6 +32,7 @@ WITHOUT: dict[str, str] = {
     "streamer/kafka/topic_range.py": "tests/kafka/test_log.py reads a range by offset and by time with it.",
     "detectors/__init__.py": "It is the table of detectors: tests/detectors/test_conformance.py tries them all.",
     "detectors/compiled.py": "tests/detectors/test_native.py holds each of its banks to its twin, to the last bit.",
+    "detectors/compiled_levels.py": "tests/detectors/test_levels.py holds it to its twin, to the last bit.",
 }
 
 

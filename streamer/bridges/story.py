@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from schemas.records.alert import ms_of
 from streamer.bridges.told import Told
 
 MOVED_MAX = 12
+NEAR_MS = 86_400_000
+"""For so long before something began it is told what was deployed or changed."""
 
 
 class Stretch(NamedTuple):
@@ -38,15 +41,20 @@ class Story(NamedTuple):
     shares: list[Share]
     members: list[tuple[str, str, str]]  # of an incident: since, what moved, its episode
     timeline: list[tuple[str, str]]
+    deployed: list[tuple[str, str]]  # how long before or after it began, and what
     command: str
     next_step: str
 
 
-def story(records: Sequence[Told]) -> Story:
-    """Of the records of one episode, the oldest that is retained first."""
+def story(records: Sequence[Told], marks: Sequence[Mapping[str, str]] = ()) -> Story:
+    """Of the records of one episode, the oldest that is retained first. marks: what was deployed or changed in its
+    model, as `time` and `text`, the oldest first.
+    """
     one = records[-1]
     data = one.record["data"]
     evidence = part(data, "evidence")
+    began = began_at(one, data)
+    near = marks_near(marks, began, str(part(data, "changed").get("time", one.time)))
     return Story(
         one,
         state_of(one),
@@ -56,9 +64,40 @@ def story(records: Sequence[Told]) -> Story:
         shares_of(evidence),
         [(str(m["since"]), str(m["moved"]), str(m["episode"])) for m in data.get("members", [])],
         [(record.time, happened(records[:place], record)) for place, record in enumerate(records)],
+        [(f"{before(mark['time'], began)} it began", f"{mark['text']}, {mark['time']}") for mark in near],
         str(part(data, "replay").get("command", "")),
-        next_step(one, data),
+        next_step(one, data, near),
     )
+
+
+def began_at(one: Told, data: Mapping[str, Any]) -> str:
+    """When what it tells of began, as well as that is known."""
+    if one.kind == "incident":
+        return one.since
+    evidence = part(data, "evidence")
+    began = part(evidence, "onset").get("time") or part(evidence, "window").get("from") or data["trigger"]["time"]
+    return str(began)
+
+
+def marks_near(marks: Sequence[Mapping[str, str]], began: str, changed: str) -> list[Mapping[str, str]]:
+    """Those of the day before it began, and since then until it changed last."""
+    first_ms, last_ms = ms_of(began) - NEAR_MS, ms_of(changed)
+    return [mark for mark in marks if first_ms < ms_of(mark["time"]) <= last_ms]
+
+
+def before(time: str, began: str) -> str:
+    """How long before, or after, in words."""
+    ms = ms_of(began) - ms_of(time)
+    return f"{lasting(abs(ms))} {'before' if ms >= 0 else 'after'}"
+
+
+def lasting(ms: int) -> str:
+    """As the page says it."""
+    seconds = round(ms / 1000)
+    for unit, size, least in (("d", 86_400, 172_800), ("h", 3600, 7200), ("min", 60, 120)):
+        if seconds >= least:
+            return f"{round(seconds / size)} {unit}"
+    return f"{seconds} s"
 
 
 def part(found: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -176,19 +215,25 @@ def happened(before: Sequence[Told], one: Told) -> str:
     return "told again: it still holds" if int(one.record.get("sequence", 1)) > 1 else "fired"
 
 
-def next_step(one: Told, data: Mapping[str, Any]) -> str:
-    """What to look at first."""
+def next_step(one: Told, data: Mapping[str, Any], near: Sequence[Mapping[str, str]] = ()) -> str:
+    """What to look at first. near: what was deployed or changed about then."""
+    began = began_at(one, data)
+    causes = [mark for mark in near if ms_of(mark["time"]) <= ms_of(began)]
+    look = ""
+    if causes:
+        last = causes[-1]
+        look = f"Look at what was deployed or changed {before(last['time'], began)} it began: {last['text']}."
     if one.kind == "incident":
-        return "Look at the member that began first: driftline alerts show EPISODE -c FILE"
+        first = min(data["members"], key=lambda one: str(one["since"]), default={"episode": "EPISODE"})
+        member = f"the member that began first: driftline alerts show {first['episode']} -c FILE"
+        return f"{look} Then at {member}" if look and not one.over else f"Look at {member}"
     if one.over:
         return "Nothing has to be done. If it comes again, compare with what was changed when it began."
     if not one.model:
         return "Look at the first such record, and whether its producer has changed: driftline explain -c FILE"
     if data.get("retained"):
         return "Nothing has to be done: what still holds where the history ends is told as it is."
-    evidence = part(data, "evidence")
-    began = part(evidence, "onset").get("time") or part(evidence, "window").get("from") or data["trigger"]["time"]
-    first = f"Compare with deployments, and with changes of the data's sources, shortly before {began}."
+    first = look or f"Compare with deployments, and with changes of the data's sources, shortly before {began}."
     if data.get("provisional"):
         return f"{first} The series is in school: without such a change it may be a pattern that is not known yet."
     return f"{first} The command above repeats it from the records."

@@ -52,6 +52,8 @@ def page(told: Story) -> str:
             "<h2>Alerts</h2>" + listed((since, f"{moved} ({episode})") for since, moved, episode in told.members)
         )
     parts.append("<h2>Timeline (times of events)</h2>" + listed(told.timeline))
+    if told.deployed:
+        parts.append("<h2>Deployed and changed</h2>" + listed(told.deployed))
     if told.command:
         parts.append(f"<h2>See it happen again</h2><pre>{escape(told.command)}</pre>")
     parts.append(f"<h2>Next step</h2><p>{escape(told.next_step)}</p>")

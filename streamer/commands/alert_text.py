@@ -72,6 +72,8 @@ def account(told: Story) -> str:
     if told.members:
         parts.append(["Alerts", *(f"  {since}  {moved}  ({episode})" for since, moved, episode in told.members)])
     parts.append(["Timeline (times of events)", *pairs(told.timeline)])
+    if told.deployed:
+        parts.append(["Deployed and changed", *pairs(told.deployed)])
     if told.command:
         parts.append(["See it happen again", f"  {told.command}"])
     parts.append(["Next step", f"  {told.next_step}"])

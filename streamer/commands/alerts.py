@@ -23,6 +23,7 @@ from streamer.offline.times import time_ms_of
 from streamer.service.run import load_or_exit
 
 if TYPE_CHECKING:
+    from schemas.events.batch import Record
     from streamer.kafka.tail import Tail
 
 EXIT_FIRING = 1
@@ -209,15 +210,24 @@ def list_(chosen: Chosen, fail_if_firing: bool, only_open: bool, silenced: bool)
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file, as a page.")
 @options
 def show(chosen: Chosen, id: str, html: Path | None, fail_if_firing: bool) -> None:
-    """All there is to say of one alert or incident: sentence, evidence, timeline, replay command, next step.
+    """All there is to say of one alert or incident: sentence, evidence, timeline, what was deployed or changed in its
+    model about then, replay command, next step. As JSON it is the newest record, with `data.marks` beside it.
 
     ID is a fingerprint, an incident, an episode or a record, or the beginning of one. Of a fingerprint it is the newest
     episode. Exit 2 when nothing of that name is retained, or several are.
     """
     from streamer.bridges.story import story
+    from streamer.commands.alert_marks import ANSWER, marks_of
     from streamer.commands.alert_text import account, printable
 
-    about = [one for one in published(chosen) if chosen.wants(one) and (named(one, id) or id.startswith(one.key))]
+    about, times_ms, answers = list[Told](), dict[str, int](), list[bytes]()
+    for record in retained(chosen):
+        one = told(record.value)
+        if one is None:
+            answers += [record.value] if record.value is not None and ANSWER in record.value else []
+        elif chosen.wants(one) and (named(one, id) or id.startswith(one.key)):
+            about.append(one)
+            times_ms.setdefault(one.episode, record.time_ms)
     found = [one for one in about if named(one, id)]
     keys = list(dict.fromkeys(one.key for one in found))
     if len(keys) != 1:
@@ -226,14 +236,22 @@ def show(chosen: Chosen, id: str, html: Path | None, fail_if_firing: bool) -> No
         sys.exit(EXIT_USAGE)
     episode = found[-1].episode
     records = list({one.id: one for one in about if one.episode == episode}.values())
+    marks, why = (
+        marks_of(chosen.config, records[-1].model, times_ms[episode], answers) if records[-1].model else ([], None)
+    )
+    if why is not None:
+        click.echo(printable(f"what was deployed is known in part: {why}"), err=True)
     try:
         if html is not None:
             from streamer.commands.alert_page import page
 
-            html.write_text(page(story(records)), encoding="utf-8")
+            html.write_text(page(story(records, marks)), encoding="utf-8")
             click.echo(f"wrote {html}")
         elif chosen.format == "text":
-            click.echo(account(story(records)))
+            click.echo(account(story(records, marks)))
+        elif chosen.format == "json" and marks:
+            last = records[-1].record
+            click.echo(encoded({**last, "data": {**last["data"], "marks": marks}}))
         else:
             click.echo(chosen.written(records[-1], str) or "")
     except ODD:
@@ -275,12 +293,17 @@ def topics_of(config: cfg.Config) -> list[str]:
 
 def published(chosen: Chosen) -> Iterator[Told]:
     """What is retained, of each key in the order in which it was told."""
+    for record in retained(chosen):
+        one = told(record.value)
+        if one is not None:
+            yield one
+
+
+def retained(chosen: Chosen) -> Iterator[Record]:
+    """Records of alerts and incidents, and what else is in their topics."""
     from streamer.kafka.topic_range import TopicRange
 
     begin = None if chosen.begin_ms is None else f"@{chosen.begin_ms / 1000}"
     for topic in topics_of(chosen.config):
         for _, records in TopicRange(chosen.config, topic, begin=begin):
-            for record in records:
-                one = told(record.value)
-                if one is not None:
-                    yield one
+            yield from records

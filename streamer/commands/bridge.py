@@ -16,7 +16,8 @@ from streamer.commands.options import config_option
 from streamer.config import model as cfg
 from streamer.config.bridges import KINDS, Bridges, group_of
 from streamer.port import LogDown
-from streamer.service.run import EXIT_CONFIG, EXIT_INTERNAL, EXIT_UNREACHABLE, Stopper, load_or_exit, versions
+from streamer.service.run import EXIT_CONFIG, EXIT_UNREACHABLE, load_or_exit, versions
+from streamer.service.stopper import EXIT_INTERNAL, Stopper, threads
 
 EPILOG = """\b
 driftline bridge alertmanager -c driftline.yaml                            # bridges: {alertmanager: {url: ...}}
@@ -66,7 +67,13 @@ def run_bridge(config: cfg.Config, kind: str, stopper: Stopper, page: str | None
     handler = setup_logging(config.secrets(), debug=bool(config.kafka.client.get("debug")))
     say = functools.partial(log, get_logger("driftline"))
     health, figures = Health(masked=handler.redactor.text, checks=CHECKS), bridge_figures()
+
+    def ended(name: str, error: BaseException) -> None:
+        say("error", "thread_failed", thread=name, error=error)
+        stopper.fail(f"the thread {name} has ended: {type(error).__name__}")
+
     with contextlib.ExitStack() as stack:
+        stack.enter_context(threads(ended))
         try:
             address = None
             if listen is not None:
@@ -131,7 +138,7 @@ def deliver(
     )
     while not stopper.asked.is_set():
         delivering.step()
-    health.wait("not_draining", "draining: a stop signal came")
+    health.wait("not_draining", f"draining: {stopper.why}")
     stopper.drained(reader.commit())
     with bounded(CLOSE_SECONDS, stopper.code):
         reader.close()

@@ -73,9 +73,12 @@ def diff(before: Path, after: Path) -> None:
     if new.rows_max < old.rows_max:
         click.echo(f"less  {_room(old, new)}.")
     lost = ", ".join(change.path for change in found if change.lost)
+    counts = dict.fromkeys(("kept", "reset", "new", "gone"), 0)
     for name in [*new.monitors, *(name for name in old.monitors if name not in new.monitors)]:
         if name not in old.monitors or name not in new.monitors:
-            click.echo(f"{'new' if name in new.monitors else 'gone':5} {name}")
+            word = "new" if name in new.monitors else "gone"
+            counts[word] += 1
+            click.echo(f"{word:5} {name}")
             continue
         shown = [one.monitors[name].config.model_dump(mode="json", by_alias=True) for one in (old, new)]
         changed = ", ".join(filter(None, [lost, *(key for key in shown[0] if shown[0][key] != shown[1][key])]))
@@ -83,7 +86,9 @@ def diff(before: Path, after: Path) -> None:
         if shown[0]["shadow"] != shown[1]["shadow"] and not reset:
             changed += f": {_promoted(configs[1], name)}"
         told = f" ({changed or 'reference, checks or the like'})" if changed or reset else ""
+        counts["reset" if reset else "kept"] += 1
         click.echo(f"{'reset' if reset else 'kept':5} {name}{told}")
+    click.echo(f"{', '.join(f'{count} {word}' for word, count in counts.items())}.")
 
 
 def _promoted(config: cfg.Config, name: str) -> str:

@@ -101,7 +101,7 @@ def _add(name: str, words: str, more: Callable[[Callable[..., None]], Callable[.
             raise click.UsageError("--monitor needs --model: whose alerts?")
         config = with_control(config_path)
         with said_in_words():
-            whose = model or model_of(config, str(alert_id))
+            whose, alert_id = whole(config, model, alert_id) if alert_id else (str(model), None)
             data = {"alert": alert_id, "monitor": monitor, "segment": segment, **ends}
             given = {name: text for name, text in data.items() if text}
             id = command_id or uuid.uuid4().hex
@@ -116,18 +116,29 @@ def with_control(config_path: Path) -> cfg.Config:
     return config
 
 
-def model_of(config: cfg.Config, alert_id: str) -> str:
-    """Whose alert it is, by what is published of it."""
+def whole(config: cfg.Config, model: str | None, alert_id: str) -> tuple[str, str]:
+    """Whose alert it is, and which, by what is published of it: a fingerprint, as `alerts list` has it, or its
+    beginning stands for its newest episode. With a model and an episode nothing has to be looked up.
+    """
     from streamer.kafka.topic_range import TopicRange
 
-    key = alert_id.partition("-")[0].encode()
+    fingerprint, several, _ = alert_id.partition("-")
+    if model and several:
+        return model, alert_id
+    found: dict[bytes, tuple[str, str]] = {}
     for _, records in TopicRange(config, config.topics.alerts):
         for record in records:
-            if record.key == key and record.value:
-                labels = orjson.loads(record.value)["data"]["alert"]["labels"]
-                if "model" in labels:
-                    return str(labels["model"])
-    raise click.UsageError(f"no alert {alert_id} is in {config.topics.alerts}; --model says whose it is.")
+            own = (record.key or b"").decode(errors="replace")
+            if record.value and (own == fingerprint if several else own.startswith(fingerprint)):
+                told = orjson.loads(record.value)
+                whose = told["data"].get("alert", {}).get("labels", {}).get("model")
+                if whose is not None and model in (None, whose):
+                    found[own.encode()] = str(whose), alert_id if several else str(told["correlationid"])
+    if len(found) > 1:
+        raise click.UsageError(f"{len(found)} alerts begin with {alert_id}: say more of it.")
+    if not found and not model:
+        raise click.UsageError(f"no alert {alert_id} is in {config.topics.alerts}; --model says whose it is.")
+    return found.popitem()[1] if found else (str(model), alert_id)
 
 
 def say(config: cfg.Config, id: str, command: tuple[bytes, bytes], timeout_s: float) -> None:
@@ -213,5 +224,6 @@ def verdict(alert_id: str, said: str, config_path: Path, by: str, reason: str | 
     if reason is not None and word != NOT_USEFUL:
         raise click.UsageError("--reason is why an alert was not useful.")
     with said_in_words():
-        told = {"model": model or model_of(config, alert_id), "alert_id": alert_id, "reviewer": by, "verdict": word}
+        whose, alert_id = whole(config, model, alert_id)
+        told = {"model": whose, "alert_id": alert_id, "reviewer": by, "verdict": word}
         write_verdict(config, told | ({"reason": reason} if reason is not None else {}))

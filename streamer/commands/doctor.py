@@ -16,7 +16,7 @@ from streamer.commands.broker_down import exit_unreachable
 from streamer.commands.options import config_option
 from streamer.commands.topics import Step, plan_topics, timeout_option, wanted_topics
 from streamer.config.model import Config
-from streamer.config.stages import in_order_of_models, undecided
+from streamer.config.stages import in_order_of_models, prepared, undecided
 from streamer.port import LogDown
 from streamer.service.run import load_or_exit
 
@@ -128,11 +128,16 @@ def _differing(step: Step, brokers: str) -> Finding:
 
 def _rights(config: Config, found: Examination) -> Iterator[Finding]:
     from streamer.kafka.examination import verdicts
+    from streamer.kafka.rights import rights
 
     config = config.reading(found.cluster.topics)
-    for right, has in verdicts(config, found):
+    needed = set(rights(config))
+    for right, has in verdicts(prepared(config, found.cluster.topics), found):
         fix = right.command(config.kafka.brokers)
-        if has:
+        if right not in needed:  # It may come to the order of models, and then to a topic and a group more.
+            if has is False:
+                yield Finding("?", "right", f"{right} is missing, for kafka.order: model only: {right.why}", fix)
+        elif has:
             yield Finding("ok", "right", str(right))
         elif has is None:
             yield Finding("?", "right", f"{right}: {_why_unknown(right, found)}")
@@ -176,8 +181,8 @@ def of_order(config: Config) -> Iterator[Finding]:
     if not undecided(config):
         return
     found = ask(config)
-    fix = f"driftline topics apply -c FILE makes {found.lacking}" if found.lacking else ""
-    yield Finding("wrong" if fix else "ok", "order", f"{ORDERS[found.order]}: {found.why}", fix)
+    lacks = f"; until there is {found.lacking} each partition is read by itself" if found.lacking else ""
+    yield Finding("wrong" if lacks else "ok", "order", f"{ORDERS[found.order]}: {found.why}{lacks}", found.fix)
 
 
 def of_parts(config: Config, found: Examination) -> Iterator[Finding]:

@@ -155,6 +155,12 @@ def await_nobody(admin: TopicAdmin, group: str) -> None:
 
 
 def in_groups(admin: TopicAdmin, group: str) -> Mapping[str, int]:
-    """Members of the groups of both stages, where there are any."""
-    found = {name: admin.group(name).number for name in (group, group + SECOND)}
-    return {name: count for name, count in found.items() if count}
+    """Members of the groups of both stages, where there are any. Refused where nobody tells."""
+    from streamer.kafka.admin import SEEN
+    from streamer.service.repartition import Refused
+
+    found = {name: admin.group(name) for name in (group, group + SECOND)}
+    for name, one in found.items():
+        if one.code not in SEEN:
+            raise Refused(f"whether group {name} has members cannot be seen: `driftline doctor -c FILE` says why")
+    return {name: one.number for name, one in found.items() if one.number}

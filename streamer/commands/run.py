@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from streamer.commands.options import config_option
-from streamer.service.run import Stopper, load_or_exit, run_service
+from streamer.service.run import load_or_exit, run_service
+from streamer.service.stopper import Stopper
 
 EPILOG = """\b
 Examples:

@@ -30,7 +30,10 @@ HEADS = ("MODEL", "STATE", "PER MIN", "LAG", "INCIDENTS", "ALERTS", "SERIES", "H
 ORDER = {"critical": "red", "drifting": "yellow", "unheard": "magenta", "learning": "cyan", "healthy": "green"}
 """States, the gravest first, and their colours."""
 SENTENCES = 5
-CLEAR = "\x1b[H\x1b[2J"
+SPARE = ("SERIES", "HEARD", "LAG", "PER MIN")
+"""Columns that a narrow terminal does without, the first one first."""
+NAME_LEAST = 12
+"""To so many characters names are cut before a column goes."""
 EPILOG = """\b
 Examples:
   driftline top -c driftline.yaml                   # until Ctrl-C; NO_COLOR=1 without colours
@@ -62,25 +65,48 @@ def _watch(config: Config, model: str | None, every_s: float, once: bool) -> Non
     from streamer.kafka.tail import Span, Tail
 
     there, board, live = config.topics.published(), Board(), sys.stdout.isatty()
+    size = _size(live)
     spans = {there[role]: Span(*PAST[role]) for role in PAST if role in there}
     reading = Tail(config, silent_logger(), spans, _now_ms(), "what top shows")
     try:
         past = True  # Read as a whole before anything is shown.
         while True:
             until_s = time.monotonic() + every_s
-            while (_take(board, reading.values()) and past) or time.monotonic() < until_s:
+            while (_take(board, reading.values()) and past) or (time.monotonic() < until_s and size == _size(live)):
                 pass
-            past = False
-            size = shutil.get_terminal_size()
-            rows = size.lines - SENTENCES - 4 if live else None
+            first, past, size = past, False, _size(live)
             colour = live and not os.environ.get("NO_COLOR")
-            text = shown(board, _now_ms(), UNHEARD * config.heartbeat.interval_ms, model, rows, colour)
-            missing = "".join(f"\n{name}: {why}" for name, why in sorted(reading.missing.items()))
-            click.echo(f"{CLEAR if live and not once else ''}{text}{missing}")
+            rows, columns = (None, None) if size is None else (size.lines - SENTENCES - 4, size.columns)
+            text = shown(board, _now_ms(), UNHEARD * config.heartbeat.interval_ms, model, rows, colour, columns)
+            missing = [f"{name}: {why}" for name, why in sorted(reading.missing.items())]
+            lines = [*text.split("\n"), *(cut(one, columns) for one in missing)]
+            if size is None or once:
+                click.echo("\n".join(lines))
+            else:
+                click.echo(screen(lines, size, first), nl=False)
             if once:
                 return
     finally:
         reading.close()
+        if live and not once and not past:
+            click.echo()  # The prompt stands below what was shown.
+
+
+def _size(live: bool) -> os.terminal_size | None:
+    return shutil.get_terminal_size() if live else None
+
+
+def screen(lines: list[str], size: os.terminal_size, first: bool) -> str:
+    """What a terminal is sent for these lines: from the top, each over what was there. It is changed in nothing that
+    would have to be put right, whatever ends us; what was on it before goes up first, so that nothing of it is lost.
+    """
+    before = "\n" * size.lines if first else ""
+    seen = "\x1b[K\n".join(lines[: max(1, size.lines - 1)])
+    return f"{before}\x1b[H{seen}\x1b[J"
+
+
+def cut(text: str, columns: int | None) -> str:
+    return text if columns is None or len(text) <= columns else text[: max(0, columns - 1)] + "…"
 
 
 def _now_ms() -> int:
@@ -97,9 +123,15 @@ def _take(board: Board, values: Iterable[bytes | None]) -> int:
 
 
 def shown(
-    board: Board, now_ms: int, unheard_ms: int, model: str | None = None, most: int | None = None, colour: bool = False
+    board: Board,
+    now_ms: int,
+    unheard_ms: int,
+    model: str | None = None,
+    most: int | None = None,
+    colour: bool = False,
+    columns: int | None = None,
 ) -> str:
-    """The table, the gravest first, and the newest open incidents in words."""
+    """The table, the gravest first, and the newest open incidents in words; no wider than that."""
     found, parts = board.overview(), dict[str, list[dict[str, Any]]]()
     for (name, _, _), (data, _) in board.parts.items():
         parts.setdefault(name, []).append(data)
@@ -110,25 +142,40 @@ def shown(
     ]
     models.sort(key=lambda row: (list(ORDER).index(row[1]), row[0]))
     hidden = 0 if most is None else max(0, len(models) - max(1, most))
-    rows = [HEADS, *models[: len(models) - hidden]]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(HEADS))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if place < 2 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        if colour and row[1] in ORDER:
-            cells[1] = click.style(cells[1], fg=ORDER[row[1]])
-        lines.append("  ".join(cells).rstrip())
+    lines = table([HEADS, *models[: len(models) - hidden]], columns, colour)
     if hidden:
-        lines.append(f"and {hidden} more")
+        lines.append(cut(f"and {hidden} more", columns))
     if not models:
         whom = "any model" if model is None else printable(model)
-        lines = [f"nothing is heard of {whom} yet: heartbeats come every {_ago(unheard_ms / UNHEARD)}"]
+        lines = [cut(f"nothing is heard of {whom} yet: heartbeats come every {_ago(unheard_ms / UNHEARD)}", columns)]
     open_ones = [one for one in found["incidents"] if one["status"] != "resolved" and model in (None, one["model"])]
-    told = [printable(f"{one['severity']}: {one['sentence']}") for one in open_ones[:SENTENCES]]
+    told = [cut(printable(f"{one['severity']}: {one['sentence']}"), columns) for one in open_ones[:SENTENCES]]
     return "\n".join([*lines, *([""] if told else []), *told])
+
+
+def table(rows: list[tuple[str, ...]], columns: int | None, colour: bool) -> list[str]:
+    """A line a row, the heads first. Where it would be too wide names are cut, then columns go."""
+    widths = {head: max(len(row[place]) for row in rows) for place, head in enumerate(HEADS)}
+    name, room = widths["MODEL"], widths["MODEL"]
+    for spare in ("", *SPARE) if columns is not None else ():
+        widths.pop(spare, None)
+        room = (columns or 0) - sum(widths[head] + 2 for head in widths if head != "MODEL")
+        if room >= min(NAME_LEAST, name):
+            break
+    widths["MODEL"] = min(name, max(NAME_LEAST, room))
+    wide = room < widths["MODEL"]  # Even so: then lines are cut, and a colour would be, too.
+    lines = []
+    for row in rows:
+        known = dict(zip(HEADS, row, strict=True))
+        cells = [
+            cut(known[head], width).ljust(width) if head in HEADS[:2] else known[head].rjust(width)
+            for head, width in widths.items()
+        ]
+        if colour and not wide and row[1] in ORDER:
+            cells[1] = click.style(cells[1], fg=ORDER[row[1]])
+        line = "  ".join(cells).rstrip()
+        lines.append(cut(line, columns) if wide else line)
+    return lines
 
 
 def _row(one: Mapping[str, Any], parts: list[dict[str, Any]], now_ms: int, unheard_ms: int) -> tuple[str, ...]:

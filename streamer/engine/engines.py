@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from detectors import make_bank, make_compiled_bank
 from detectors.compiled import CompiledDistribution, CompiledHistory, CompiledReference
+from detectors.compiled_levels import CompiledLevels
 from detectors.distribution import Distribution
 from detectors.history import History
+from detectors.levels import Levels
 from detectors.reference import Reference
 from schemas.core import native
 from schemas.events.decoder import Decoder
@@ -58,7 +60,7 @@ PYTHON = Engine(
     partial(Unpacker, compiled=False),
     Gate,
     TableParts(Reference, History, None, group),
-    MonitorParts(make_bank, Distribution),
+    MonitorParts(make_bank, Distribution, Levels),
     no_sweep,
 )
 COMPILED = None
@@ -71,7 +73,7 @@ if native is not None:
         Unpacker,
         native.Admission,
         TableParts(CompiledReference, CompiledHistory, RowCache, native.group),
-        MonitorParts(make_compiled_bank, CompiledDistribution),
+        MonitorParts(make_compiled_bank, CompiledDistribution, CompiledLevels),
         compiled_sweep,
     )
 ENGINE: Engine = COMPILED or PYTHON

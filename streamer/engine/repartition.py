@@ -38,6 +38,7 @@ from streamer.signals.columns import I64
 
 NUMBERED = {
     *(
+        "away",
         "calm",
         "first",
         "following",

@@ -27,6 +27,9 @@ NO_COORDINATOR_YET = {
     KafkaError.NOT_COORDINATOR,
 }
 
+SEEN = (0, KafkaError.GROUP_ID_NOT_FOUND)
+"""Codes of a group of which it is known how many members it has."""
+
 
 class ExistingTopic(NamedTuple):
     """A topic that exists. `config` is None when this user may not read it."""
@@ -121,7 +124,8 @@ class TopicAdmin:
         return shown
 
     def group(self, name: str) -> Shown:
-        """The group, and how many members it has. One that does not exist yet is one without members.
+        """The group, and how many members it has. One that does not exist yet is one without members. For commands: see
+        `streamer.kafka.groups` for what a service asks.
 
         The first group of a cluster has no coordinator for a moment: the question is asked again.
         """

@@ -28,12 +28,18 @@ EVERY_S = 5.0
 ANSWER_S = 5.0
 MISSES = 2
 """Looks in a row without an answer before the broker counts as gone: one may fall into an election."""
+UNANSWERED = KafkaException, TimeoutError
 RIGHTS_EVERY_S = 60.0
 """While something goes on to wait: to look for rights takes clients of their own, and an empty transaction."""
 
 
+def words(error: Exception) -> str:
+    return error_of(error).str() if isinstance(error, KafkaException) else "it takes too long"
+
+
 class ClusterWatch:
-    """`seen` is replaced as a whole, so any thread may read it. `told` is called after each look, in that thread.
+    """`seen` is replaced as a whole, so any thread may read it. `told` is called after each look, in that thread. What
+    is raised there otherwise than by a broker ends the thread: see `streamer.service.stopper.threads`.
 
     waits: whether something does not get on that may want a right; it is asked at each look, in that thread, too.
     """
@@ -95,9 +101,9 @@ class ClusterWatch:
         while not self._over.is_set():
             try:
                 found = self._look()
-            except KafkaException as exception:
+            except UNANSWERED as exception:
                 self._misses += 1
-                why = f"no broker of {self._brokers} answers: {self._said or error_of(exception).str()}"
+                why = f"no broker of {self._brokers} answers: {self._said or words(exception)}"
                 self.seen = self.seen._replace(down=why if self._misses >= MISSES else self.seen.down)
             else:
                 self._misses, self._said = 0, ""
@@ -121,13 +127,13 @@ class ClusterWatch:
             self._lacking, self._rights_due_s = None, 0.0
         elif (now_s := time.monotonic()) >= self._rights_due_s or hidden != found.hidden:
             self._rights_due_s = now_s + RIGHTS_EVERY_S
-            with contextlib.suppress(LogDown):  # Then the next look at the broker tells more.
+            with contextlib.suppress(LogDown, *UNANSWERED):  # Then the next look at the broker tells more.
                 trouble = self._lacks()
                 self._lacking = f"{trouble.why}; {trouble.fix}" if trouble is not None else None
         return self._lacking
 
     def _ask(self) -> Surroundings:
-        """One look. KafkaException where nobody answers."""
+        """One look. KafkaException or TimeoutError where nobody answers."""
         assert self._client is not None
         self._client.poll(0)  # Serves the error callback.
         found = self._client.list_topics(timeout=ANSWER_S)
@@ -140,8 +146,8 @@ class ClusterWatch:
         topics = {n: Topic(count, ids.get(n, ""), n not in self._first) for n, count in there.items() if count}
         upstream = None if mock else self._upstream
         unread = upstream.unread(self._client, ours.events, topics) if upstream is not None else NOTHING
-        overlooked = frozenset() if mock else self._overlooked.look(self._client, there, ANSWER_S)
-        return Surroundings(None, topics, frozenset(hidden - set(topics)), unread, overlooked=overlooked)
+        overlooked = ({}, {}) if mock else self._overlooked.look(self._client, there, ANSWER_S)
+        return Surroundings(None, topics, frozenset(hidden - set(topics)), unread, None, *overlooked)
 
     def _described(self, ours: list[str]) -> tuple[dict[str, str], set[str]]:
         """The ids of our topics, and which of them we may not see."""

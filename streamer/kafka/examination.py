@@ -8,21 +8,26 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streamer.config.model import Config
+from streamer.config.stages import prepared, stage_configs
 from streamer.kafka.admin import Cluster, ExistingTopic, Shown, TopicAdmin
 from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
 from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import bad_settings, reached, silent_logger
+from streamer.kafka.groups import refused
 from streamer.kafka.rights import REFUSALS, Right, id_prefix, not_allowed, refusal, rights
+
+GROUP_S = 2.0
+"""Until a group that says nothing counts as one that lets us in."""
 
 
 class Examination(NamedTuple):
-    """What was found. `shown`, `group` None = librdkafka's mock cluster, which knows nothing of rights."""
+    """What was found. `shown`, `groups` None = librdkafka's mock cluster, which knows nothing of rights."""
 
     cluster: Cluster
     brokers: Mapping[str, Trouble | None]  # as each advertises itself
     shown: Mapping[str, Shown] | None
     existing: Mapping[str, ExistingTopic]
-    group: Shown | None
+    groups: Mapping[str, Shown] | None  # those of all stages
     transactions: Trouble | None
 
 
@@ -33,7 +38,7 @@ def examine(config: Config, timeout_s: float) -> Examination:
     """
     admin = TopicAdmin(config, timeout_s)
     cluster = admin.cluster()
-    config = config.reading(cluster.topics)
+    config = prepared(config.reading(cluster.topics), cluster.topics)
     brokers = reached(connection_settings(config), cluster.brokers, timeout_s)
     lost = [trouble for trouble in brokers.values() if trouble is not None]
     if len(lost) == len(brokers) > 0:
@@ -42,7 +47,19 @@ def examine(config: Config, timeout_s: float) -> Examination:
     if cluster.id.startswith(MOCK_CLUSTER):
         return Examination(cluster, brokers, None, {}, None, transactions)
     shown = admin.topics(config.topics.names())
-    return Examination(cluster, brokers, shown, admin.existing(shown), admin.group(config.kafka.group), transactions)
+    return Examination(cluster, brokers, shown, admin.existing(shown), groups_of(config, admin), transactions)
+
+
+def groups_of(config: Config, admin: TopicAdmin) -> dict[str, Shown]:
+    """The groups of all stages, as each shows itself to us."""
+    return {stage.kafka.group: admin.group(stage.kafka.group) for stage in stage_configs(config)}
+
+
+def refused_groups(config: Config) -> dict[str, Shown]:
+    """Of the groups of all stages those that we may not join. A service does not ask for what else it may there."""
+    stages = {stage.kafka.group: stage.topics.named() for stage in stage_configs(config)}
+    no = Shown(KafkaError.GROUP_AUTHORIZATION_FAILED)
+    return {group: no for group, named in stages.items() if refused(config, group, (named or ["-"])[0], GROUP_S)}
 
 
 def transaction_trouble(config: Config, timeout_s: float) -> Trouble | None:
@@ -77,7 +94,7 @@ def verdicts(config: Config, found: Examination) -> Iterator[tuple[Right, bool |
         if right.resource == "group" and right.verb != "run":
             yield right, None  # Of a bridge, which may be another user: it is not asked.
             continue
-        shown = found.group if right.resource == "group" else (found.shown or {}).get(right.name)
+        shown = ((found.groups if right.resource == "group" else found.shown) or {}).get(right.name)
         if shown is None or shown.code == KafkaError.UNKNOWN_TOPIC_OR_PART:
             yield right, None
         elif shown.code:
@@ -97,7 +114,7 @@ def missing_rights(config: Config, timeout_s: float) -> Trouble | None:
     if cluster.id.startswith(MOCK_CLUSTER):
         return None
     config = config.reading(cluster.topics)
-    shown, group = admin.topics(config.topics.names()), admin.group(config.kafka.group)
-    found = Examination(cluster, {}, shown, {}, group, transaction_trouble(config, timeout_s))
+    shown = admin.topics(config.topics.names())
+    found = Examination(cluster, {}, shown, {}, refused_groups(config), transaction_trouble(config, timeout_s))
     lacking = [right for right, has in verdicts(config, found) if has is False and right.verb == "run"]
     return not_allowed(config, lacking) if lacking else None

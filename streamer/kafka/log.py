@@ -132,7 +132,9 @@ class KafkaLog:
             self._config.limits.message_bytes,
         )
         callbacks = {"on_assign": self._assign, "on_revoke": self._revoke, "on_lost": self._lose}
-        self._subscription = Subscription(consumer, self._config.topics.inputs(), callbacks, self._logger)
+        self._subscription = Subscription(
+            consumer, self._config.topics.inputs(), callbacks, self._logger, self._config.kafka.group
+        )
         return consumer, intake
 
     # Calls of the worker

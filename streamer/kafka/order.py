@@ -17,8 +17,10 @@ from streamer.config.stages import SECOND, in_order_of_models
 from streamer.engine.engines import ENGINE
 from streamer.kafka.client import MOCK_CLUSTER, Limits, connection_settings, make_consumer, metadata
 from streamer.kafka.diagnosis import bad_settings, silent_logger
+from streamer.kafka.groups import refused
 from streamer.kafka.intake import record_of
 from streamer.kafka.offsets import committed, listed, numbered
+from streamer.kafka.rights import Right
 from streamer.kafka.schema_registry import Client, learned
 from streamer.port import LogDown, Partition
 
@@ -44,11 +46,12 @@ NAMED_MAX = 3
 
 
 class Answer(NamedTuple):
-    """`order` None: there is too little to see yet. `lacking`: the topic for the order of models, if it lacks."""
+    """`order` None: there is too little to see yet. `lacking`: what lacks for the order of models, and what to do."""
 
     order: Literal["topic", "model"] | None
     why: str
     lacking: str | None = None
+    fix: str = ""
 
 
 class Seen(NamedTuple):
@@ -114,7 +117,17 @@ def ask(config: Config, decided: bool = False, again: bool = False) -> Answer:
     if not again and read(client, known(config, config.kafka.group, numbered(several))) >= ENOUGH:
         return Answer("topic", "the group has read these topics by partition until now")
     told = answer(seen(config, newest(config, several)))
-    return told if told.order != "model" or ordered in partitions else told._replace(lacking=ordered)
+    if told.order == "model" and ordered not in partitions:
+        return told._replace(lacking=f"a topic {ordered}", fix="driftline topics apply -c FILE")
+    return forbidden(config, told) if told.order == "model" else told
+
+
+def forbidden(config: Config, told: Answer) -> Answer:
+    """Who may not join the group of stage 2 would read nothing any more."""
+    right = Right("group", config.kafka.group + SECOND, "Read", "the second stage reads in it")
+    if refused(config, right.name, str(in_order_of_models(config).topics.ordered), ANSWER_S):
+        return told._replace(lacking=f"the right {right}", fix=right.command(config.kafka.brokers))
+    return told
 
 
 def known(config: Config, group: str, partitions: list[Partition]) -> dict[Partition, int]:

@@ -1,64 +1,89 @@
 """Partitions that nobody in the group reads.
 
 A member with a name (`kafka.instance`) that comes back in time gets what it had, and nothing is shared out: partitions
-that topics got meanwhile are read by nobody until somebody else joins or leaves. So they are looked for, and who sees
-any joins once more; with the leader of the group doing so all is shared out anew. To be nobody's for a while they need,
-as in a rebalance some are for a moment.
+that topics got meanwhile are read by nobody until somebody else joins or leaves. The same happens to partitions that a
+member was about to give up, so that another gets them, when it was killed: back under its name it has what it was to
+keep, and the rest waits for a rebalance that nobody asks for.
 
-The same happens to partitions that a member was about to give up, so that another gets them, when it was killed: back
-under its name it has what it was to keep, and the rest waits for a rebalance that nobody asks for.
+So they are looked for, and a member leaves and joins once more: then all is shared out anew. To be nobody's for a while
+they need, as in a rebalance some are for a moment. What the member has is restored by others meanwhile, so it is one
+that has little, and the others have their turn when that has not helped. Whether members have names or not, it is told
+for how long which are read by nobody.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, ConsumerGroupState, KafkaException
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streamer.config.model import Config
 from streamer.config.stages import stage_configs
-from streamer.config.topic_patterns import is_topic_pattern
-from streamer.port import Partition, Surroundings
+from streamer.kafka.groups import UUID_CHARS, group_of
+from streamer.port import Partition, Surroundings, Unread
 
 AGAIN_S = 60.0
 """Until a member joins once more for the same reason; twice as long each time that it has not helped."""
-
+TURN_S = 15.0
+"""So long after one the next member has its turn: a group has settled by then, most times."""
 NAMED_MAX = 6
+"""Partitions named in one sentence."""
 
 
-def read_by_nobody(client: AdminClient, group: str, topics: Mapping[str, int], answer_s: float) -> frozenset[Partition]:
-    """Of all partitions those that no member of a settled group has; none where that cannot be seen."""
-    with suppress(KafkaException, TimeoutError):
-        found = client.describe_consumer_groups([group], request_timeout=answer_s)[group].result(answer_s + 1)
-        if found.state is ConsumerGroupState.STABLE and found.members:
-            held = [one for member in found.members for one in member.assignment.topic_partitions]
-            every = {(name, number) for name, count in topics.items() for number in range(count)}
-            return frozenset(every - {(one.topic, one.partition) for one in held})
-    return frozenset()
+class Seen(NamedTuple):
+    """Of a group that is settled."""
+
+    unread: frozenset[Partition]
+    names: tuple[str, ...] = ()  # of its members, those that have few partitions first
+
+
+def seen_of(client: AdminClient, group: str, topics: Mapping[str, int], answer_s: float) -> Seen | None:
+    """What no member has of all partitions, of a group without members all; None where that cannot be seen."""
+    every = frozenset((name, number) for name, count in topics.items() for number in range(count))
+    try:
+        found = group_of(client, group, answer_s)
+    except KafkaException:
+        return None
+    if found is None or found.state not in ("Stable", "Empty"):
+        return None
+    names = sorted((len(partitions), member[:-UUID_CHARS]) for member, partitions in found.held.items())
+    return Seen(every.difference(*found.held.values()), tuple(name for _, name in names))
 
 
 class Overlooked:
-    """Of the groups of all stages, if their members have names: what nobody reads, for `apart_s` at least."""
+    """Looks at the groups of all stages. What nobody has had for `apart_s` is to be shared out anew."""
 
     def __init__(self, config: Config, apart_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        stages = stage_configs(config) if config.kafka.instance else []
-        self._read = {stage.kafka.group: stage.topics for stage in stages}
-        self._apart_s, self._clock, self._since_s = apart_s, clock, dict[Partition, float]()
+        self._read = {stage.kafka.group: stage.topics for stage in stage_configs(config)}
+        self._name, self._apart_s, self._clock = config.kafka.instance, apart_s, clock
+        self._since_s: dict[str, dict[Partition, float]] = {}
 
-    def look(self, client: AdminClient, there: Mapping[str, int], answer_s: float) -> frozenset[Partition]:
-        """there: how many partitions our topics have."""
-        unread = set[Partition]()
+    def look(
+        self, client: AdminClient, there: Mapping[str, int], answer_s: float
+    ) -> tuple[Unread, Mapping[str, frozenset[Partition]]]:
+        """What nobody reads, and what of it is for us to have shared out. there: how many partitions a topic has."""
+        told, ours = dict[str, Mapping[Partition, float]](), dict[str, frozenset[Partition]]()
         for group, topics in self._read.items():
             inputs = {name: there[name] for name in topics.resolved(there).named() if name in there}
-            unread |= read_by_nobody(client, group, inputs, answer_s)
-        now_s = self._clock()
-        self._since_s = {partition: self._since_s.get(partition, now_s) for partition in unread}
-        return frozenset(one for one, since_s in self._since_s.items() if now_s >= since_s + self._apart_s)
+            seen, now_s = seen_of(client, group, inputs, answer_s), self._clock()
+            if seen is not None:  # In a rebalance what nobody had may still be nobody's.
+                before_s = self._since_s.get(group, {})
+                self._since_s[group] = {one: before_s.get(one, now_s) for one in seen.unread}
+            told[group] = {one: now_s - since_s for one, since_s in self._since_s.get(group, {}).items()}
+            if seen is not None and self._name in seen.names:
+                turn_s = self._apart_s + TURN_S * seen.names.index(self._name)
+                ours[group] = frozenset(one for one, seconds in told[group].items() if seconds >= turn_s)
+        return {group: unread for group, unread in told.items() if unread}, ours
+
+
+def named(partitions: Collection[Partition]) -> str:
+    """Some of them, in words."""
+    some = ", ".join(f"{name}[{number}]" for name, number in sorted(partitions)[:NAMED_MAX])
+    return f"{some} and {len(partitions) - NAMED_MAX} more" if len(partitions) > NAMED_MAX else some
 
 
 class Subscription:
@@ -70,19 +95,22 @@ class Subscription:
         topics: list[str],
         callbacks: Mapping[str, Callable[..., Any]],
         logger: logging.Logger,
+        group: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.consumer, self.topics, self.callbacks, self.logger = consumer, topics, callbacks, logger
-        self.clock, self.due_s, self.pause_s = clock, 0.0, AGAIN_S
+        self.group, self.clock, self.due_s, self.pause_s = group, clock, 0.0, AGAIN_S
         consumer.subscribe(topics, **callbacks)
 
     def look(self, seen: Surroundings) -> None:
         """Join once more if it helps."""
-        if not seen.overlooked or self.clock() < self.due_s:
+        if self.clock() < self.due_s or seen.down is not None:
             return
-        if any(name in self.topics for name, _ in seen.overlooked) or any(map(is_topic_pattern, self.topics)):
-            self.due_s, self.pause_s = self.clock() + self.pause_s, 2 * self.pause_s
-            some = ", ".join(f"{name}[{number}]" for name, number in sorted(seen.overlooked)[:NAMED_MAX])
-            self.logger.warning("nobody in the group reads %s: it is shared out anew", some)
-            self.consumer.unsubscribe()
-            self.consumer.subscribe(self.topics, **self.callbacks)
+        unread = seen.to_share.get(self.group)
+        if not unread:
+            self.pause_s = AGAIN_S  # It has helped.
+            return
+        self.due_s, self.pause_s = self.clock() + self.pause_s, 2 * self.pause_s
+        self.logger.warning("nobody in the group %s reads %s: it is shared out anew", self.group, named(unread))
+        self.consumer.unsubscribe()
+        self.consumer.subscribe(self.topics, **self.callbacks)

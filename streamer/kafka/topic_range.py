@@ -22,7 +22,8 @@ class TopicRange:
     commit nothing.
 
     `begin` and `end` (exclusive) are an offset, a time as RFC 3339, or `@` and seconds since 1970; by default the
-    oldest record and the end as it is now. BadInput for a text or partition that makes no sense, LogGap for an
+    oldest record and the end as it is now. `most`: of all partitions together no more offsets than that, the newest of
+    each. BadInput for a text or partition that makes no sense, LogGap for an
     offset that is not retained, LogDown when the broker does not answer.
     """
 
@@ -33,8 +34,10 @@ class TopicRange:
         partitions: Sequence[int] = (),
         begin: str | None = None,
         end: str | None = None,
+        most: int | None = None,
     ) -> None:
         self.config, self.topic, self.partitions, self.begin, self.end = config, topic, partitions, begin, end
+        self.most = most
         self.logger, self.limits = silent_logger(), Limits()  # Whoever reads is told by errors, in words.
 
     @cached_property
@@ -46,9 +49,13 @@ class TopicRange:
             unknown = [number for number in self.partitions if not 0 <= number < count]
             if unknown:
                 raise BadInput(f"{self.topic} has partitions 0 to {count - 1}, not {unknown[0]}")
-            return {(self.topic, n): self._span(probe, n) for n in sorted(set(self.partitions)) or range(count)}
+            found = {(self.topic, n): self._span(probe, n) for n in sorted(set(self.partitions)) or range(count)}
         finally:
             probe.close()
+        if self.most is None:
+            return found
+        each = self.most // len(found)
+        return {partition: (max(start, stop - each), stop) for partition, (start, stop) in found.items()}
 
     def _span(self, probe: Probe, number: int) -> tuple[int, int]:
         low, high = probe.begin_end((self.topic, number))

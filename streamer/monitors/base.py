@@ -9,7 +9,9 @@ import numpy as np
 
 from detectors import Bank, Params
 from detectors.compiled import CompiledDistribution
+from detectors.compiled_levels import CompiledLevels
 from detectors.distribution import Distribution
+from detectors.levels import Levels
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config import model as cfg
@@ -29,6 +31,7 @@ class MonitorParts(NamedTuple):
 
     bank: Callable[[Params], Bank]
     distribution: Callable[[int, int, int, bool], Distribution | CompiledDistribution]
+    levels: Callable[[float], Levels | CompiledLevels]
 
 
 class MonitorSpec(NamedTuple):

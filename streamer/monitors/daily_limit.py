@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import inf, isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectors.bank import renumbered
 from detectors.extremes import DAY_MS, DailyExtremes, odds
@@ -20,6 +20,12 @@ LOAD = 1.5
 """In school nothing is unmistakable under a load that is so many times beyond those that were there: it is the first
 night, or the first weekend, and what is usual then nobody has seen.
 """
+LASTS = 3
+"""In school it is also told what was GROSS times its limit since its first windows, for a whole day, and in so many
+windows under a load like that of the first: what breathes is near at first, and comes back at the hour at which the
+reference was learned. So a fault is found that began before there was anything else to compare with. It counts for the
+days to come, as it may be what is usual.
+"""
 CALM = 2
 """Clear windows until it is over."""
 FLOOR = 0.5
@@ -31,17 +37,32 @@ def load_of(begin_ms: int, end_ms: int, events: int) -> float:
     return max(end_ms - begin_ms, 0) / events
 
 
+class Away(NamedTuple):
+    """The load of a row's first window; how many were near, and since when each was far, and how many of those were
+    under a load like that. Where more than STEADY were near, or one behind others, there is nothing to look for.
+    """
+
+    load: float
+    since_ms: int
+    near: int
+    windows: int
+
+
 class DailyLimit:
     """By row the daily extremes of one figure. In school `held` waits to be seen: the newest, which may be half of what
     comes next, or the most of what was told, until that is over.
     """
 
-    def __init__(self, rate: Callable[[int], float]) -> None:
-        """`rate`: false alarms a day that a row may have by now."""
+    def __init__(self, rate: Callable[[int], float], returns: bool = False) -> None:
+        """`rate`: false alarms a day that a row may have by now. `returns`: what is healthy is near its reference again
+        within a day, as a mix of categories is, and a number that wanders is not.
+        """
+        self.returns = returns
         self.days = DailyExtremes(1)
         self.held: dict[int, float] = {}
         self.first: dict[int, int] = {}  # in the first day: steady windows, or UNSTEADY
         self.loads: dict[int, tuple[float, float]] = {}  # in school: the least and the most that was there
+        self.away: dict[int, Away] = {}  # in school
         self.calm = Calm(CALM)
         self.rate = rate
 
@@ -58,22 +79,37 @@ class DailyLimit:
         if isfinite(most):
             self.held.pop(row, None)
             self.loads.pop(row, None)
+            self.away.pop(row, None)
             self.days.take(row, 0, figure)
             return figure > max(most, limit)
-        known = self._met(row, load)
+        known, lasts = self._met(row, load), self._lasts(row, figure > GROSS * limit, time_ms, load)
         if self._unmistakable(row, figure, limit) and known:
             self.held[row] = max(figure, self.held.get(row, -inf))
             return True
         if row in self.held:
             self.days.take(row, 0, self.held[row])
         self.held[row] = figure
-        return False
+        return lasts
 
     def _met(self, row: int, load: float) -> bool:
         """Whether there was a load like this; from now on there was."""
         least, most = self.loads.get(row, (inf, -inf))
         self.loads[row] = min(least, load), max(most, load)
         return least <= load * LOAD and load <= most * LOAD
+
+    def _lasts(self, row: int, far: bool, time_ms: int, load: float) -> bool:
+        """Whether it has been far for a day, see LASTS."""
+        if not self.returns:
+            return False
+        first, since_ms, near, windows = self.away.get(row, Away(load, time_ms, 0, 0))
+        if near > STEADY or not far:
+            near = near + 1 if windows == 0 else STEADY + 1
+            self.away[row] = Away(first, time_ms, min(near, STEADY + 1), 0)
+            return False
+        alike = first <= load * LOAD and load <= first * LOAD
+        windows += alike
+        self.away[row] = Away(first, since_ms, near, windows)
+        return alike and windows >= LASTS and time_ms - since_ms >= DAY_MS
 
     def _unmistakable(self, row: int, figure: float, limit: float) -> bool:
         far = figure > GROSS * max(self.days.seen(row, 0)[1], limit)
@@ -103,18 +139,24 @@ class DailyLimit:
     def retain(self, rows: I64) -> None:
         self.days.retain(rows)
         self.held, self.first = renumbered(self.held, rows), renumbered(self.first, rows)
-        self.loads = renumbered(self.loads, rows)
+        self.loads, self.away = renumbered(self.loads, rows), renumbered(self.away, rows)
         self.calm.retain(rows)
 
     def dump(self) -> dict[str, Any]:
         held, first = ([list(one) for one in known.items()] for known in (self.held, self.first))
-        loads = [[row, *load] for row, load in self.loads.items()]
-        return {"days": self.days.dump(), "held": held, "first": first, "loads": loads, "calm": self.calm.dump()}
+        loads, away = ([[row, *one] for row, one in known.items()] for known in (self.loads, self.away))
+        parts = {"held": held, "first": first, "loads": loads, "away": away}
+        return {"days": self.days.dump(), **parts, "calm": self.calm.dump()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Replace the state; ValueError for an invalid one."""
         held = {int(row): float(figure) for row, figure in state["held"]}
         loads = {int(row): (float(least), float(most)) for row, least, most in state.get("loads", ())}  # Of older none.
+        away = {
+            int(row): Away(float(load), int(ms), int(near), int(n)) for row, load, ms, near, n in state.get("away", ())
+        }
+        if not all(isfinite(one.load) and 0 <= one.near <= STEADY + 1 and one.windows >= 0 for one in away.values()):
+            raise ValueError("invalid figures of windows")
         if not all(map(isfinite, held.values())) or not all(
             0.0 <= least <= most < inf for least, most in loads.values()
         ):
@@ -122,4 +164,4 @@ class DailyLimit:
         self.days.load(state["days"])
         self.calm.load(state["calm"])
         self.held, self.first = held, {int(row): int(windows) for row, windows in state["first"]}
-        self.loads = loads
+        self.loads, self.away = loads, away

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from detectors import Bank, Hits, Params, Scan
+from detectors.adwin import AdwinBank
 from detectors.bank import renumbered
-from detectors.compiled import CompiledPageHinkley
+from detectors.compiled import CompiledAdwin, CompiledPageHinkley
 from detectors.page_hinkley import PageHinkleyBank
 from detectors.reference import CLIP, Judged
 from detectors.river_bank import RiverBank
@@ -45,8 +46,8 @@ CHANCE = 3.0
 """The deviation is the news where its logarithm moved by more than SPREAD, and the mean, in deviations, by less than
 that, or by less than so many standard errors of the wider values.
 """
-RAISED = PageHinkleyBank, CompiledPageHinkley, ShiryaevRobertsBank
-"""Banks of sums that begin anew with an alarm: if it is held since it is weak they never get to a strong one."""
+RAISED = AdwinBank, CompiledAdwin, PageHinkleyBank, CompiledPageHinkley, ShiryaevRobertsBank
+"""Banks that begin anew with an alarm: if it is held since it is weak they never get to a strong one."""
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
 
 

@@ -10,13 +10,14 @@ from streamer.config.detect import DetectLevel
 from streamer.monitors.base import Monitor, MonitorParts, MonitorSpec
 from streamer.monitors.daily_levels import DailyLevelMonitor
 from streamer.monitors.daily_traffic import DailyTrafficMonitor
+from streamer.monitors.distribution import DistributionMonitor
 from streamer.monitors.edges import EdgeMonitor, OccurrenceMonitor, RankMonitor, ScanMonitor
 from streamer.monitors.envelope import EnvelopeMonitor
 from streamer.monitors.gap import GapMonitor
 from streamer.monitors.levels import LevelMonitor, TrendMonitor
 from streamer.monitors.peers import PeersMonitor
 from streamer.monitors.silence import AgeMonitor, SilenceMonitor
-from streamer.monitors.windowed import DistributionMonitor, FractionMonitor, ShareMonitor
+from streamer.monitors.windowed import FractionMonitor, ShareMonitor
 from streamer.series.sources import Source
 from streamer.series.table import SeriesTable
 from streamer.signals.grammar import counts_events

@@ -36,6 +36,8 @@ from streamer.port import Partition
 from streamer.signals.grammar import excluded
 from streamer.signals.observe import FEATURES
 
+NAMED_MAX = 5
+"""Members that it may be as well, of which so many are named."""
 LOOKED_AT = 2_000
 USED, MET, ENOUGH = 0.9, 0.75, 5
 """A preset fits where so large a share of the records can be read, and of its fields is found, or so many of them."""
@@ -208,10 +210,16 @@ def _by_names(documents: Sequence[Any], timed: bool) -> Mapped:
         why.insert(0, f"Where they are by default: {', '.join(own)}.")
     if "model" not in met:
         fields["model"] = "=my-model"
-        why.append("No member is called like a model: write its name behind the '='.")
+        why.append(
+            f"No member is called like a model: write its name behind the '='{_or_one_of(_few(documents, shape, met))}."
+        )
     if "features" not in met:
         fields["features"] = ""
-        why.append("There is no object of features: all members of an event are, but for those of `exclude`.")
+        objects = [pointer for pointer, kinds in shape.kinds.items() if kinds["object"] == shape.records]
+        why.append(
+            "There is no object that is called like features: all members of an event are features, but for those of"
+            f" `exclude`{_or_one_of(objects)}."
+        )
     if _local(documents, met.get("time", DEFAULTS["time"])):
         part["time_zone"] = "UTC"
         why.append("Times name no zone: UTC is a guess.")
@@ -221,6 +229,25 @@ def _by_names(documents: Sequence[Any], timed: bool) -> Mapped:
         )
     why += _unread(shape, met) if "features" in met else ()
     return Mapped({"fields": fields, **part} if fields else part, why)
+
+
+def _few(documents: Sequence[Any], shape: Shape, met: Mapping[str, str]) -> list[str]:
+    """Members at the top that are texts in all records, of which there are few, so that they may tell models apart."""
+    names = [
+        pointer[1:]
+        for pointer, kinds in shape.kinds.items()
+        if pointer.count("/") == 1
+        and "~" not in pointer
+        and kinds["text"] == shape.records
+        and pointer not in met.values()
+    ]
+    looked = documents[:LOOKED_AT]
+    return [f"/{name}" for name in names if len({str(one[name]) for one in looked}) <= max(1, len(looked) // 10)]
+
+
+def _or_one_of(pointers: Sequence[str]) -> str:
+    """Which members it may be as well, for who knows them."""
+    return f"; or write where it is, if it is one of these: {', '.join(pointers[:NAMED_MAX])}" if pointers else ""
 
 
 def _time_by_values(documents: Sequence[Any], shape: Shape) -> str | None:

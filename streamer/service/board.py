@@ -16,6 +16,7 @@ import orjson
 from detectors.agreement import REVIEWERS_MAX
 from streamer.review.open_items import open_items
 from streamer.service.past import MODELS_MAX, PARTS_MAX, Past, newest
+from streamer.service.pipeline import Pipeline
 from streamer.service.verdicts import Said
 
 OPEN_MAX, DONE_MAX = 5_000, 300
@@ -65,9 +66,8 @@ class Board:
         # By model, topic and partition the newest heartbeat, and events a minute between the last two of them.
         self.parts: OrderedDict[tuple[str, str, int], tuple[dict[str, Any], float | None]] = OrderedDict()
         self.minutes: OrderedDict[str, OrderedDict[int, int]] = OrderedDict()  # events, by model and minute of the tick
-        self.places: dict[tuple[str, int], dict[str, Any]] = {}  # the newest heartbeat of each partition
         self.alerts, self.incidents = Records(), Records()
-        self.past = Past()
+        self.past, self.pipeline = Past(), Pipeline()
         self.verdicts: OrderedDict[str, dict[str, Said]] = OrderedDict()  # by item or alert the last of each reviewer
         self.lines: OrderedDict[tuple[str, ...], deque[tuple[Any, ...]]] = OrderedDict()
         self.histograms: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
@@ -78,9 +78,9 @@ class Board:
         self.hidden_lines, self.unread = 0, 0
         self.version = 0  # of what is shown
 
-    def take(self, value: bytes | None, key: bytes | None = None) -> None:
-        """One record of any of the topics; what is none of ours is counted. One without a value takes an item away:
-        its event was erased.
+    def take(self, value: bytes | None, key: bytes | None = None, time_ms: int | None = None) -> None:
+        """One record of any of the topics, published then; what is none of ours is counted. One without a value takes
+        an item away: its event was erased.
         """
         if value is None:
             self.version += self.items.pop((key or b"").decode("utf-8", "replace"), None) is not None
@@ -89,6 +89,8 @@ class Board:
             record = orjson.loads(value)
             kind = str(record["type"]).removeprefix("io.driftline.").split(".")[0]
             TAKEN[kind](self, record, record["data"])
+            if kind in ("alert", "incident"):
+                self.pipeline.published(time_ms)
         except (ValueError, KeyError, TypeError, AttributeError):
             self.unread += 1
             return
@@ -96,14 +98,7 @@ class Board:
 
     def heartbeat(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
         place = str(data["topic"]), int(data["partition"])
-        tick = data["tick"]
-        self.places[place] = {
-            "offset": data["offset"],
-            "time_ms": tick["time_ms"],
-            "caught_up": tick["caught_up"],
-            "account": data["account"],
-            "odd": data.get("odd_fields", []),
-        }
+        self.pipeline.heartbeat(place, data)
         model = data["model"]
         if model is None:
             return
@@ -111,6 +106,7 @@ class Board:
         newest(self.minutes, model, self.minutes.get(model, OrderedDict()), MODELS_MAX)
         if before is not None:
             rate = self.rate(model, before, data, rate)
+            self.pipeline.ended(place, before.get("windows", {}), data.get("windows", {}))
         newest(self.parts, (model, *place), (data, rate), PARTS_MAX)
         self.past.heartbeat((model, *place), before, data)
 
@@ -187,7 +183,7 @@ class Board:
     # What is shown
 
     def overview(self) -> dict[str, Any]:
-        """Everything but single series: one entry per model, open incidents and alerts, partitions."""
+        """Everything but single series and partitions: one entry per model, open incidents and alerts."""
         open_alerts: dict[str, list[dict[str, Any]]] = {}
         for alert in self.alerts.open.values():
             open_alerts.setdefault(alert["labels"].get("model", ""), []).append(alert)
@@ -206,9 +202,6 @@ class Board:
             "incidents": [brief(one) for one in newest_first(self.incidents)],
             "alerts": [brief_alert(one) for one in newest_first(self.alerts)],
             "said": list(self.said),
-            "partitions": [
-                {"topic": topic, "partition": number, **known} for (topic, number), known in sorted(self.places.items())
-            ],
             "hidden": {"alerts": self.alerts.hidden, "series": self.hidden_lines, "records": self.unread},
         }
 

@@ -36,12 +36,14 @@ CounterName = Literal[
     "producer_recreated_total",
     "schema_fetches_total",
     "ordered_skipped_total",
+    "thread_failures_total",
 ]
 GaugeName = Literal[
     "unusable_ratio",
     "consumer_lag_records",
     "event_lag_seconds",
     "last_record_timestamp_seconds",
+    "unread_seconds",
     "snapshot_age_seconds",
     "state_bytes",
     "series",
@@ -68,6 +70,7 @@ GaugeName = Literal[
 HistogramName = Literal["processing_seconds", "commit_seconds", "checkpoint_seconds", "restore_seconds"]
 Name = CounterName | GaugeName | HistogramName
 
+THREADS = ("page", "watch", "http", "other")
 OUTCOMES = ("found", "unknown", "failed")
 OPEN: tuple[str, ...] = ()
 """A label whose values are not known beforehand."""
@@ -149,10 +152,17 @@ CATALOGUE: dict[Name, Spec] = {
     ),
     "event_lag_seconds": Spec("gauge", "Wall clock minus the timestamp of the last record consumed.", PARTITION),
     "last_record_timestamp_seconds": Spec("gauge", "Timestamp of the last record consumed, Unix time.", PARTITION),
+    "unread_seconds": Spec(
+        "gauge",
+        "For how long no member of its group has had a partition, of all that are to be read; no value where one has.",
+        PARTITION,
+    ),
     "processing_seconds": Spec("histogram", "Decoding and detecting one batch.", {}, QUICK_S),
     "commit_seconds": Spec("histogram", "One commit transaction, whatever its outcome.", {}, ROUND_TRIP_S),
     "commits_total": Spec(
-        "counter", "Commit transactions by outcome.", {"outcome": tuple(outcome.value for outcome in Outcome)}
+        "counter",
+        "Commit transactions of each stage, which has a group of its own, by outcome.",
+        {"group": OPEN, "outcome": tuple(outcome.value for outcome in Outcome)},
     ),
     "snapshot_age_seconds": Spec("gauge", "Time since a snapshot of the partition landed.", PARTITION),
     "checkpoint_seconds": Spec("histogram", "Making the snapshot of one partition.", {}, QUICK_S),
@@ -225,6 +235,9 @@ CATALOGUE: dict[Name, Spec] = {
     "rebalances_total": Spec("counter", "Partitions assigned, lost or revoked."),
     "assigned_partitions": Spec("gauge", "Input partitions this instance works on; 0 is healthy for a spare."),
     "producer_recreated_total": Spec("counter", "Producers replaced because a commit's outcome was unknown."),
+    "thread_failures_total": Spec(
+        "counter", "Threads that failed: the page's begins again, of any other the process ends.", {"thread": THREADS}
+    ),
     "schema_registry_up": Spec("gauge", "Whether the schema registry answered when last asked; only with one."),
     "schemas": Spec("gauge", "Schemas of the registry that are kept."),
     "schema_fetches_total": Spec(

@@ -16,11 +16,15 @@ from streamer.service.health import Health
 
 PAUSES_S = 0.25, 2.0
 """Between two tries to connect: at first, and at most."""
-SAID_AFTER_S = {"broker_seen": 0.0, "rights": 0.0, "assigned": 15.0, "restored": 15.0}
+SAID_AFTER_S = {"broker_seen": 0.0, "rights": 0.0, "assigned": 15.0, "restored": 15.0, "all_read": 0.0}
 """By check, how long it has to last before the log tells it: a group takes its time to form."""
 SAID_AFTER_ELSE_S = 3.0
 SAID_EVERY_S = 60.0
 NOTED_EVERY_S = 3600.0
+TRY_S = 240.0
+"""For one try, each of whose waits ends by itself. With one that does not the loop counts as stuck, and /livez says so:
+nothing else would.
+"""
 LOOK_S = 0.05
 """How soon a stop signal is seen while a try to connect is under way."""
 
@@ -100,8 +104,10 @@ def connected(
         if meanwhile is not None:
             meanwhile()
             meanwhile = None
+        try_end_s = outages.clock() + TRY_S
         while not trying.done():
-            outages.health.beat()
+            if outages.clock() < try_end_s:
+                outages.health.beat()
             if stopping():
                 return None
             pause(LOOK_S)

@@ -12,6 +12,11 @@ from typing import NamedTuple
 
 STUCK_SECONDS = 60.0
 """Above the longest step of the worker's loop: a commit without an end, a new producer, a search for the reason."""
+LOOPS = {
+    # What turns as long as the process lives -> what to say when it does not, and after how many times as long.
+    "worker_loop": ("the worker's loop has not come round", 1),
+    "watch": ("the thread that looks at brokers, topics and groups has not come round", 5),
+}
 WORDS_MAX = 2000
 """Characters of a reason; longer ones are cut, so that whoever calls cannot make an answer grow."""
 
@@ -26,6 +31,7 @@ CHECKS: dict[str, str | None] = {
     "schemas": None,
     "topics": None,
     "records": None,
+    "all_read": None,
     "not_draining": None,
 }
 
@@ -48,13 +54,17 @@ class Health:
         checks: Mapping[str, str | None] = CHECKS,
     ) -> None:
         self._clock, self._stuck_s, self._masked = clock, stuck_s, masked
-        self._beat_s = clock()
+        self._beats = {"worker_loop": clock()}
         self._checks = {check: Waiting(why, clock()) if why is not None else None for check, why in checks.items()}
         self._notes: dict[str, str] = {}
 
-    def beat(self) -> None:
-        """The worker's loop came round."""
-        self._beat_s = self._clock()
+    def beat(self, loop: str = "worker_loop") -> None:
+        """One of LOOPS came round. From then on it is looked whether it does."""
+        self._beats[loop] = self._clock()
+
+    def rest(self, loop: str) -> None:
+        """It is over, and for good reason."""
+        self._beats.pop(loop, None)
 
     def wait(self, check: str, why: str | None) -> None:
         """A check is fulfilled (None), or waits: for what, or what is wrong, in words.
@@ -77,7 +87,7 @@ class Health:
             self._notes[self._one_line(name)] = self._one_line(words)
 
     def live(self) -> dict[str, str | None]:
-        """Only that the loop turns. Never whether the broker answers: restarting the process would not mend that."""
+        """Only that the loops turn. Never whether the broker answers: restarting the process would not mend that."""
         return {check: waiting and waiting.words for check, waiting in self._live().items()}
 
     def ready(self) -> dict[str, str | None]:
@@ -103,8 +113,12 @@ class Health:
         return well, "\n".join(lines) + "\n"
 
     def _live(self) -> dict[str, Waiting | None]:
-        stuck = self._clock() - self._beat_s > self._stuck_s
-        return {"worker_loop": Waiting("the worker's loop has not come round", self._beat_s) if stuck else None}
+        now_s, beats = self._clock(), dict(self._beats)
+        return {
+            loop: Waiting(words, beats[loop]) if now_s - beats[loop] > times * self._stuck_s else None
+            for loop, (words, times) in LOOPS.items()
+            if loop in beats
+        }
 
     def _line(self, check: str, waiting: Waiting | None) -> str:
         if waiting is None:

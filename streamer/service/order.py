@@ -25,8 +25,8 @@ AGAIN_S = 10.0, 600.0
 FOLLOW_S = 60.0
 """How often one who reads by partition looks whether another process of the group has begun to read in order."""
 LACKS = (
-    "{0.why}: each partition watches its part by itself, with a warm-up and alerts of its own, until there is a topic"
-    " {0.lacking}: `driftline topics apply -c FILE` makes it"
+    "{0.why}: each partition watches its part by itself, with a warm-up and alerts of its own, until there is"
+    " {0.lacking}: `{0.fix}`"
 )
 Say = Callable[..., None]
 Note = Callable[[str, dict[str, str]], None]

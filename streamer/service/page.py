@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack, closing
 from importlib import resources
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qs
@@ -58,7 +59,13 @@ ROWS = 60
 """Of models that are listed at once, the worst first: more take longer to draw than to find."""
 AGAIN_S, FRESH_S = 10.0, 1.0
 """Until topics that could not be read are tried again; and for how long an answer serves all who ask the same."""
+STAND_S, LOOKED_S = 15.0, 60.0
+"""How often the broker is asked how the groups stand, while somebody has looked at the page lately."""
+HEARTBEAT_MS = 60_000
+STILL_S = 120.0
+"""Without a turn of the thread that reads, all of whose waits are shorter, the page says that it stands still."""
 JSON = "application/json"
+NAME = "driftline-page"
 
 
 class Served(NamedTuple):
@@ -81,8 +88,18 @@ class Tail(Protocol):
     def close(self) -> None: ...
 
 
+class Stands(Protocol):
+    """See `streamer.kafka.standing.Standing`."""
+
+    def ask(self, heard: Collection[str]) -> Mapping[Partition, Any]: ...
+
+    def close(self) -> None: ...
+
+
 class Page:
-    """`tail`: makes one, given the time in ms; `shown`: what else there is to say, by name of its view."""
+    """`tail`: makes one, given the time in ms; `shown`: what else there is to say, by name of its view; `standing`:
+    makes what the broker is asked by.
+    """
 
     def __init__(
         self,
@@ -93,16 +110,20 @@ class Page:
         acts: Acts | None = None,
         away: Callable[[], Away] = lambda: NEVER,
         verdicts: Callable[[], Verdicts | None] = lambda: None,
+        standing: Callable[[], Stands] | None = None,
+        failed: Callable[[str, BaseException], None] = lambda name, error: None,
     ) -> None:
-        self._verdicts = verdicts
+        self._verdicts, self._standing, self._failed = verdicts, standing, failed
+        self._looked_s, self._due_s = -LOOKED_S, 0.0
         self._tail, self._shown, self._clock = tail, shown, clock
         self.gate, self.acts, self._away = gate, acts, away
         self._begin()
         self._lock, self._closing, self._again = threading.Lock(), threading.Event(), threading.Event()
         self._waits: str | None = "reading what was published"
+        self._turned_s = self._clock()
         self._made: dict[tuple[str, str], tuple[Served, float]] = {}
         if gate.who != "off":
-            threading.Thread(target=self._read, name="driftline-page", daemon=True).start()
+            threading.Thread(target=self._read, name=NAME, daemon=True).start()
 
     def close(self) -> None:
         self._closing.set()
@@ -139,6 +160,7 @@ class Page:
 
     def _view(self, path: str, query: str) -> Served:
         asked = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
+        self._looked_s = self._clock()
         with self._lock:
             found = VIEWS[path](self, asked)
         if found is None:
@@ -148,13 +170,22 @@ class Page:
 
     # Views
 
+    def waits(self) -> str | None:
+        """What the page lacks, in words."""
+        still_s = self._clock() - self._turned_s
+        return self._waits if still_s < STILL_S else f"nothing new is read since {still_s:.0f} s: its thread is stuck"
+
     def overview(self, asked: dict[str, str]) -> dict[str, Any]:
         """What all views have in common, and what the one that is asked for needs beyond that: `model`, or `view`."""
         whole, model, view = self.board.overview(), asked.get("model"), asked.get("view")
         rows, found = listed(whole["models"], asked)
         alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
         shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
-        here = {"now_ms": int(1000 * self._clock()), "waits": self._waits}
+        now_ms = int(1000 * self._clock())
+        pipeline = self.board.pipeline.shown(now_ms, shown.get("heartbeat_ms", HEARTBEAT_MS), self._began_ms)
+        if view != "pipeline":
+            pipeline = {"wrong": pipeline["wrong"]}
+        here = {"now_ms": now_ms, "waits": self.waits(), "pipeline": pipeline}
         count = {"models": len(whole["models"]), "found": found}
         return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **shown}
 
@@ -186,24 +217,48 @@ class Page:
 
     def _read(self) -> None:
         while not self._closing.is_set():
-            tail = None
+            self._again.clear()
             try:
-                self._again.clear()
-                verdicts, tail = self._verdicts(), self._tail(int(1000 * self._clock()))
-                with self._lock:
-                    self._begin()
-                while not self._closing.is_set() and not self._again.is_set():
-                    records = list(tail.records())
-                    self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
-                    with self._lock:
-                        self._take(records, verdicts)
+                self._read_on()
             except LogDown as down:
                 self._waits = str(down)
-            finally:
-                if tail is not None:
-                    tail.close()
+            except Exception as error:  # It is a view: what it cannot show stops nothing that is watched.
+                self._waits = f"what was published cannot be shown: {type(error).__name__}; it is read once more"
+                self._failed(NAME, error)
             if not self._again.is_set():
                 self._closing.wait(AGAIN_S)
+
+    def _read_on(self) -> None:
+        """From the beginning, until other topics are to be shown."""
+        self._turned_s = self._clock()
+        verdicts = self._verdicts()
+        with ExitStack() as stack:
+            tail = stack.enter_context(closing(self._tail(int(1000 * self._clock()))))
+            stands = None if self._standing is None else stack.enter_context(closing(self._standing()))
+            with self._lock:
+                self._begin()
+            while not self._closing.is_set() and not self._again.is_set():
+                self._turned_s = self._clock()
+                records = list(tail.records())
+                self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
+                with self._lock:
+                    self._take(records, verdicts)
+                if stands is not None:
+                    self._stand(stands)
+
+    def _stand(self, stands: Stands) -> None:
+        """Ask how the groups stand, where somebody may look at it."""
+        now_s, pipeline = self._clock(), self.board.pipeline
+        if now_s - self._looked_s > LOOKED_S or now_s < self._due_s:
+            return
+        self._due_s, found, why = now_s + STAND_S, dict[Partition, Any](), None
+        try:
+            found = dict(stands.ask({topic for topic, _ in pipeline.places}))
+        except LogDown as down:
+            why = str(down)
+        with self._lock:
+            pipeline.stands, pipeline.unknown = found, why
+            self.board.version += 1
 
     def _take(self, records: Iterable[tuple[Partition, Record]], verdicts: Verdicts | None) -> None:
         said: dict[Partition, list[Record]] = {}
@@ -211,7 +266,7 @@ class Page:
             if verdicts is not None and partition[0] == verdicts.topic:
                 said.setdefault(partition, []).append(record)
             else:
-                self.board.take(record.value, record.key)
+                self.board.take(record.value, record.key, record.time_ms)
         if verdicts is not None:
             for own in said.values():
                 self.board.heard(verdicts.read(own))
@@ -239,7 +294,9 @@ def ms_of(text: str) -> int:
     return time_ms(text, "/time")
 
 
-def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
+def page_of(
+    current: Callable[[], Config], health: Health, logger: Any, failed: Callable[[str, BaseException], None]
+) -> Page:
     """The page of a service, with the config that is at work."""
     acts = acts_of(current)
 
@@ -253,6 +310,7 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
             "control": config.control is not None,
             "acts": acts.kinds(),
             "learn": config.false_alarms.learn,
+            "heartbeat_ms": config.heartbeat.interval_ms,
         }
 
     def tail(now_ms: int) -> Tail:
@@ -265,6 +323,11 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
             spans[config.verdicts.topic] = Span(*PAST["verdicts"])
         return Tail(config, logger, spans, now_ms)
 
+    def standing() -> Stands:
+        from streamer.kafka.standing import Standing
+
+        return Standing(current())
+
     about, away = once(current, told), once(current, lambda config: Away(config.calendar))
 
     def beside() -> dict[str, Any]:
@@ -274,7 +337,8 @@ def page_of(current: Callable[[], Config], health: Health, logger: Any) -> Page:
     server = current().server
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
-    return Page(tail, beside, Gate(who, server.token), acts=taken, away=away, verdicts=lambda: verdicts_of(current()))
+    gate, asked = Gate(who, server.token), lambda: verdicts_of(current())
+    return Page(tail, beside, gate, acts=taken, away=away, verdicts=asked, standing=standing, failed=failed)
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:

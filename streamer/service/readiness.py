@@ -6,28 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from streamer.config.model import Topics
-from streamer.port import Parts, Surroundings
+from streamer.kafka.overlooked import NAMED_MAX, named
+from streamer.port import Parts, Surroundings, Unread
 
 if TYPE_CHECKING:
     from streamer.service.worker import Worker
 
-NAMED_MAX = 6
-"""Partitions named in one sentence."""
 COMMITS_LATE_S = 5.0
 """A commit that is refused once and lands at the next try is no news."""
 REFUSABLE = ("assigned", "restored", "commits")
 """What may wait because a right is missing; Kafka does not always say so."""
 REFUSED_AFTER_S = 5.0
 """By then a group has formed, most times: a right that is missing is looked for."""
-EVENTS = {"rights": "not_authorized", "schemas": "schema_registry_away"}
+UNREAD_AFTER_S = 60.0
+"""Longer than a group takes to settle, and a member to be missed."""
+EVENTS = {"rights": "not_authorized", "schemas": "schema_registry_away", "all_read": "partitions_unread"}
 """By check, what the log calls it; others it calls waiting."""
 
 
 def of_worker(worker: Worker, now_s: float) -> dict[str, str | None]:
     """By readiness check, what the worker waits for; None where it does not. `now_s`: the worker's clock."""
-    left = [f"{topic}[{number}]" for topic, number in sorted(worker.restoring)]
-    more = f" and {len(left) - NAMED_MAX} more" if len(left) > NAMED_MAX else ""
-    restoring = f"restoring {', '.join(left[:NAMED_MAX])}{more}" if left else None
+    left = worker.restoring
+    restoring = f"restoring {named(left)}" if left else None
     restores, commits = worker.stats.trouble.get("restores"), worker.stats.trouble.get("commits")
     if restores is not None and left:
         restoring = f"{restoring}: {restores.why}"
@@ -47,6 +47,10 @@ def of_workers(workers: Sequence[Worker], now_s: float) -> dict[str, str | None]
     return {check: "; ".join(filter(None, (one[check] for one in each))) or None for check in each[0]}
 
 
+SHARE_OUT = (
+    "what comes there waits, and no model in it is watched; see whether all replicas and stages run, and where they do"
+    " stop one for longer than session.timeout.ms: then all is shared out anew"
+)
 FIX = "driftline topics repartition -c FILE --partitions N, while nobody is at work"
 
 
@@ -87,7 +91,18 @@ def of_surroundings(seen: Surroundings, topics: Topics) -> dict[str, str | None]
     hidden = ", ".join(sorted(seen.hidden))
     unseen = f"we may not see {hidden}: an access rule is missing, `driftline doctor` says which" if hidden else None
     there = None if seen.topics is None else {**seen.topics, **dict.fromkeys(seen.hidden)}
-    return {"broker_seen": None, "rights": seen.lacking or unseen, "topics": missing(there, topics)}
+    found = {"broker_seen": None, "rights": seen.lacking or unseen, "topics": missing(there, topics)}
+    return {**found, "all_read": read_by_nobody(seen.overlooked)}
+
+
+def read_by_nobody(unread: Unread) -> str | None:
+    """Partitions that no member of a group has had for long, with what to do; None where there are none."""
+    told = []
+    for group, partitions in unread.items():
+        late = {one: seconds for one, seconds in partitions.items() if seconds >= UNREAD_AFTER_S}
+        if late:
+            told.append(f"nobody in the group {group} reads {named(late)}, for {max(late.values()):.0f} s")
+    return f"{'; '.join(told)}: {SHARE_OUT}" if told else None
 
 
 def missing(found: Mapping[str, object] | None, topics: Topics) -> str | None:
@@ -105,3 +120,8 @@ def missing(found: Mapping[str, object] | None, topics: Topics) -> str | None:
     if own:
         words.append(f"no topic {', '.join(own)}: `driftline topics apply -c FILE` creates it")
     return "; ".join(words) or None
+
+
+def unread_seconds(unread: Unread) -> dict[tuple[str, ...], float]:
+    """For the metric, by topic and partition."""
+    return {(topic, str(number)): s for one in unread.values() for (topic, number), s in one.items()}

@@ -152,8 +152,9 @@ class Reporter:
         metrics = self.metrics
         metrics.total("rebalances_total", sum(one.rebalances for one in stats))
         metrics.total("producer_recreated_total", sum(one.recovered for one in stats))
-        for outcome, count in summed([one.commits for one in stats]).items():
-            metrics.total("commits_total", count, outcome=outcome)
+        for worker in self.workers:
+            for outcome, count in {"done": 0, **worker.stats.commits}.items():
+                metrics.total("commits_total", count, group=worker.config.kafka.group, outcome=outcome)
         for policy, count in summed([one.state_lost for one in stats]).items():
             metrics.total("state_lost_total", count, policy=policy)
         for topic, size in summed([one.bytes_consumed for one in stats]).items():

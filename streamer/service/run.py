@@ -6,9 +6,7 @@ import contextlib
 import functools
 import logging
 import os
-import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -26,15 +24,12 @@ from streamer.config.load import load_config
 from streamer.config.problems import ConfigError
 from streamer.config.stages import stage_configs
 from streamer.port import LogDown, LogGap, LogRefused, Partition, StateLost, Surroundings
-from streamer.service.closing import CLOSE_SECONDS, LEAVE_SECONDS, bounded, end_after
+from streamer.service.closing import CLOSE_SECONDS, bounded
 from streamer.service.memory import settle_memory
+from streamer.service.stopper import EXIT_INTERNAL, Stopper, threads
 
 EXIT_CONFIG = 78
 EXIT_UNREACHABLE = 69
-EXIT_INTERNAL = 70
-EXIT_NOT_DRAINED = 75
-DRAIN_SECONDS = 10.0
-"""After a stop signal the last commit, snapshot and group leave get this long; then the process ends, hard."""
 
 
 def load_or_exit(path: Path) -> cfg.Config:
@@ -63,42 +58,6 @@ def versions() -> dict[str, str]:
         "librdkafka": librdkafka_version(),
         "core": "compiled" if native is not None else "python",
     }
-
-
-class Stopper:
-    """SIGTERM and SIGINT ask for a drain; a second signal, or a drain that takes too long, ends the process.
-
-    It also ends when the drain is over and something hangs. Always with the exit code that is true by then.
-    """
-
-    def __init__(self) -> None:
-        self.asked = threading.Event()
-        self.hung_up: Callable[[], None] = lambda: None
-        self.code = EXIT_NOT_DRAINED
-        self._disarm: Callable[[], None] = lambda: None
-
-    def install(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle)
-        if hasattr(signal, "SIGHUP"):
-            signal.signal(signal.SIGHUP, lambda number, frame: self.hung_up())
-
-    def _handle(self, number: int, frame: Any) -> None:
-        if self.asked.is_set():
-            os._exit(self.code)
-        self.asked.set()
-        self._disarm = end_after(DRAIN_SECONDS, EXIT_NOT_DRAINED)
-
-    def drained(self, landed: bool) -> None:
-        """The last commit has landed, which no hang and no further signal can undo, or it has not."""
-        if landed:
-            self._disarm()
-            self.code = 0
-
-    def leave(self, code: int) -> int:
-        """The code the process ends with, and soon: a thread or a client may hang on a broker that is gone."""
-        end_after(LEAVE_SECONDS, code)
-        return code
 
 
 ABANDONED = {
@@ -233,8 +192,22 @@ class Service:
 
     def stopping(self) -> bool:
         asked = self.stopper.asked.is_set()
-        self.health.wait("not_draining", "draining: a stop signal came" if asked else None)
+        self.health.wait("not_draining", f"draining: {self.stopper.why}" if asked else None)
         return asked
+
+    def thread_failed(self, name: str, error: BaseException) -> None:
+        """Tell and count it. In that thread."""
+        from streamer.service.catalogue import THREADS
+
+        where = traceback.format_tb(error.__traceback__)[-1:]
+        self.say("error", "thread_failed", thread=name, error=error, where="".join(where).strip())
+        short = name.removeprefix("driftline-")
+        self.metrics.inc("thread_failures_total", thread=short if short in THREADS else "other")
+
+    def thread_ended(self, name: str, error: BaseException) -> None:
+        """Without it the process is not whole: it ends, and the next one has all its threads."""
+        self.thread_failed(name, error)
+        self.stopper.fail(f"the thread {name} has ended: {type(error).__name__}")
 
     def notify(self, event: str, partition: Partition, **fields: object) -> None:
         if event == "partition_added" and partition[0] == self.order.config.topics.ordered:
@@ -278,18 +251,22 @@ class Service:
         """With this config, and with as many logs as that takes."""
         from streamer.service.connection import connected
         from streamer.service.matched import Matched
-        from streamer.service.readiness import EVENTS, of_surroundings
+        from streamer.service.readiness import EVENTS, of_surroundings, unread_seconds
 
         matched = Matched(config.topics, self.say)
 
         def looked(seen: Surroundings) -> None:
             """The watch has looked. While connecting, the attempts tell more."""
+            self.health.beat("watch")
             matched.looked(seen)
+            self.metrics.replace("unread_seconds", unread_seconds(seen.overlooked))
             if self.at_work:
                 for check, why in of_surroundings(seen, config.topics).items():
                     self.outages.tell(check, why, EVENTS.get(check, "waiting"))
 
         stages = stage_configs(config) if self.stage is None else [stage_configs(config)[self.stage - 1]]
+        stack.callback(self.health.rest, "watch")
+        self.health.beat("watch")
         cluster = watch(config, looked, self.waits)
         stack.callback(cluster.close)
         attempt = functools.partial(connect, stages, cluster)
@@ -366,8 +343,11 @@ def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None, 
     say = service.say
     service.metrics.set("build_info", 1, **versions())
     with contextlib.ExitStack() as stack:
+        stack.enter_context(threads(service.thread_ended))
         try:
-            page = page_of(lambda: service.reload.config, service.health, get_logger("librdkafka"))
+            page = page_of(
+                lambda: service.reload.config, service.health, get_logger("librdkafka"), service.thread_failed
+            )
             stack.callback(page.close)
             service.reloaded = page.begin_again
             ask = service.reload.ask if config.server.control else None

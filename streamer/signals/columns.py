@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.core import native
 from schemas.events.batch import Batch, text_of_event
 
 I64 = NDArray[np.int64]
@@ -53,6 +54,13 @@ class Observed(NamedTuple):
 
 def dense(codes: I64) -> tuple[I64, I64]:
     """Codes >= 0 renumbered 0.. in order of first appearance, and the index of each code's first appearance."""
+    if native is None:
+        return numbered(codes)
+    return native.group([np.ascontiguousarray(codes, np.int64)], np.ones(len(codes), bool))
+
+
+def numbered(codes: I64) -> tuple[I64, I64]:
+    """The same by numpy: a batch asks some 25 times, for 10 to 50 µs each time."""
     most = int(codes.max(initial=0))
     if most == 0:
         return np.zeros(len(codes), np.int64), np.zeros(min(len(codes), 1), np.int64)
@@ -77,8 +85,8 @@ def group(columns: list[I64], used: Bool) -> tuple[I64, I64]:
     codes = np.zeros(len(events), np.int64)
     for column in columns:
         chosen = column[events] + 1
-        codes = dense(codes)[0] * (int(chosen.max(initial=0)) + 1) + chosen
-    number, first = dense(codes)
+        codes = numbered(codes)[0] * (int(chosen.max(initial=0)) + 1) + chosen
+    number, first = numbered(codes)
     of_event = np.full(len(used), -1, np.int64)
     of_event[events] = number
     return of_event, events[first]

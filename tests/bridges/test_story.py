@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamer.bridges.story import figure, story
+from streamer.bridges.story import figure, lasting, story
 from streamer.bridges.told import Told, told
 from tests.bridges.samples import changed, incidents, of
 
@@ -44,12 +44,31 @@ def test_a_window_has_shares_that_moved() -> None:
     assert "shortly before 2026-01-01T00:01:40.000Z" in said.next_step  # Where its window begins.
 
 
+def test_what_was_deployed_the_day_before_is_the_first_thing_to_look_at() -> None:
+    fired = of("amount-mean")[0]  # It began at 00:01:40 and is told at 00:01:44.
+    at = ("2025-12-31T00:01:39Z", "2025-12-31T20:00:00Z", "2026-01-01T00:01:43Z", "2026-01-01T00:01:50Z")
+    said = story([fired], [{"time": time, "text": f"n{number}"} for number, time in enumerate(at)])
+    assert said.deployed == [
+        ("4 h before it began", f"n1, {at[1]}"),
+        ("3 s after it began", f"n2, {at[2]}"),
+    ]
+    assert said.next_step.startswith("Look at what was deployed or changed 4 h before it began: n1. The command")
+    over = story(of("amount-mean"), [{"time": at[1], "text": "n1"}])
+    assert (len(over.deployed), over.next_step[:15]) == (1, "Nothing has to ")
+
+
+@pytest.mark.parametrize(("ms", "text"), [(0, "0 s"), (119_400, "119 s"), (7_100_000, "118 min"), (172_800_000, "2 d")])
+def test_a_time_span_is_in_its_largest_unit(ms: int, text: str) -> None:
+    assert lasting(ms) == text
+
+
 def test_an_incident_has_members() -> None:
     said = story(incidents()[:2])
     assert (said.state, len(said.members)) == ("OPEN", 2)
     assert [what for _, what in said.timeline] == ["opened: 1 alert, critical", "grew: 2 alerts, critical"]
     assert dict(said.facts)["alerts"] == "2 of 2 open when this was told"
     assert said.members[0][2] == of("amount-mean")[0].episode
+    assert said.next_step == f"Look at the member that began first: driftline alerts show {said.members[0][2]} -c FILE"
 
 
 @pytest.mark.parametrize(

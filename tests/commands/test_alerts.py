@@ -16,16 +16,21 @@ import pytest
 from click.testing import CliRunner, Result
 
 from schemas.events.batch import Record
+from streamer.commands import alert_marks
 from streamer.commands.alerts import alerts, silenced_by
 from streamer.commands.cli import main
 from streamer.config.load import load_text
 from streamer.kafka import tail, topic_range
-from tests.bridges.samples import changed, incidents, of, records
+from streamer.port import LogDown
+from streamer.service.past import Past
+from tests.bridges.samples import BEGIN_MS, changed, incidents, of, records
 from tests.kafka.service import ROOT, produce
 from tests.service.receiver import Receiver
 from tests.waiting import PATIENCE_S, until
 
 MEAN, NULLS = of("amount-mean")[0], of("nulls")[0]
+HEARD: list[bytes] = []  # signs of life
+SAID: list[bytes] = []  # what became of commands
 
 
 @pytest.fixture
@@ -33,14 +38,22 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The sample's records are retained: alerts in one topic, incidents in another."""
     asked: list[tuple[str, str | None]] = []
 
-    def read(config: object, topic: str, begin: str | None = None) -> Iterator[Any]:
+    def read(
+        config: object, topic: str, *_: object, begin: str | None = None, most: int | None = None
+    ) -> Iterator[Any]:
+        if topic == "drift-heartbeats":
+            yield (topic, 0), [Record(n, n, None, value) for n, value in enumerate(HEARD)]
+            return
         asked.append((topic, begin))
         kind = {"al": "alert", "inc": "incident"}[topic]
         found = [Record(n, n, None, one.value) for n, one in enumerate(records()) if one.kind == kind]
-        yield (topic, 0), [Record(9, 9, None, None), Record(9, 9, None, b"?"), *found]
+        others = [Record(9, 9, None, value) for value in (None, b"?", *SAID)] if kind == "alert" else []
+        yield (topic, 0), [*others, *found]
 
     monkeypatch.setattr(topic_range, "TopicRange", read)
     monkeypatch.setattr(sys.modules[__name__], "asked", asked, raising=False)
+    monkeypatch.setattr(sys.modules[__name__], "HEARD", [b"?"])
+    monkeypatch.setattr(sys.modules[__name__], "SAID", [b"io.driftline.control.?"])
     path = tmp_path / "driftline.yaml"
     path.write_text('version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [in], alerts: al, incidents: inc}\n')
     return path
@@ -99,6 +112,57 @@ def test_show_finds_one_by_any_of_its_names(config: Path, name: str) -> None:
 def test_show_takes_incidents_and_formats(config: Path) -> None:
     assert "grew: 2 alerts" in run(config, "show", incidents()[1].key).stdout
     assert run(config, "show", NULLS.key, "--format", "json").stdout == NULLS.value.decode() + "\n"
+
+
+def beat(number: int, **more: object) -> bytes:
+    data = {"model": "fraud", "topic": "inferences", "partition": 0, "tick": {"number": number, "time_ms": BEGIN_MS}}
+    return orjson.dumps({"type": "io.driftline.heartbeat.v1", "data": data | more})
+
+
+def test_show_tells_what_was_deployed_about_then(config: Path, tmp_path: Path) -> None:
+    came = {"version": "7", "before": "6", "time": "2026-01-01T00:00:40.000Z"}
+    HEARD[:] = [beat(1, config="a"), beat(2, config="b", deploys=[came]), beat(3, deploys=[came], model="other")]
+    changed = {"time": "2026-01-01T00:01:50.000Z"}
+    SAID.append(
+        orjson.dumps(
+            {
+                "type": "io.driftline.control.applied.v1",
+                "data": {
+                    "status": "applied",
+                    "model": "fraud",
+                    "changed": changed,
+                    "command": {"type": "deploy", "by": "ci <b>", "why": "rates"},
+                },
+            }
+        )
+    )
+    shown = run(config, "show", MEAN.key)
+    assert shown.stderr == ""
+    told = shown.stdout.split("Deployed and changed\n")[1].split("\n\n")[0].splitlines()
+    assert [line.split() for line in told] == [
+        ["100", "s", "before", "it", "began", "the", "config", "was", "changed,", "2026-01-01T00:00:00.000Z"],
+        ["60", "s", "before", "it", "began", "version", "7", "came", "after", "6,", "2026-01-01T00:00:40.000Z"],
+        ["10", "s", "after", "it", "began", "ci", "<b>", "deployed", "rates,", "2026-01-01T00:01:50.000Z"],
+    ]
+    firing = run(config, "show", incidents()[1].key).stdout
+    assert "Look at what was deployed or changed 60 s before it began: version 7 came after 6. Then at" in firing
+    file = tmp_path / "alert.html"
+    run(config, "show", MEAN.key, "--html", str(file))
+    assert "<dt>10 s after it began</dt><dd>ci &lt;b&gt; deployed rates, 2026" in file.read_text()
+    data = orjson.loads(run(config, "show", MEAN.key, "--format", "json").stdout)["data"]
+    assert [one["word"] for one in data["marks"]] == ["config", "version 7", "rates"]
+    assert {name: value for name, value in data.items() if name != "marks"} == of("amount-mean")[-1].record["data"]
+
+
+def test_show_does_without_signs_of_life(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> Past:
+        raise LogDown("drift-heartbeats: no right to read it")
+
+    monkeypatch.setattr(alert_marks, "past_between", gone)
+    shown = run(config, "show", MEAN.key)
+    assert shown.exit_code == 0
+    assert shown.stderr == "what was deployed is known in part: drift-heartbeats: no right to read it\n"
+    assert "Deployed" not in shown.stdout
 
 
 def test_show_says_when_there_is_none_or_several(config: Path) -> None:

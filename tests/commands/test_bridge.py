@@ -104,7 +104,9 @@ def test_a_process_that_is_killed_loses_nothing(
 
 
 class Stopper:
-    """See `streamer.service.run.Stopper`."""
+    """See `streamer.service.stopper.Stopper`."""
+
+    why = "a stop signal came"
 
     def __init__(self) -> None:
         self.asked, self.code = threading.Event(), 0

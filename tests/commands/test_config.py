@@ -61,7 +61,8 @@ def test_diff_says_what_a_restart_keeps(tmp_path: Path) -> None:
     new = "".join(f"  {name}: {text}\n" for name, text in monitors.items())
     after.write_text(f"{LEAST}\nmonitors:\n{new}  more: {monitors['same']}\n")
     result = CliRunner().invoke(main, ["config", "diff", str(before), str(after)], catch_exceptions=False)
-    less, *lines = result.output.splitlines()
+    less, *lines, count = result.output.splitlines()
+    assert count == "2 kept, 2 reset, 1 new, 1 gone."
     assert less.startswith("less  limits.series: each of 2 tables holds 10,000 series a partition, 20,000 before;")
     assert (result.exit_code, lines) == (
         0,
@@ -76,7 +77,7 @@ def test_diff_says_what_a_restart_keeps(tmp_path: Path) -> None:
     )
     after.write_text(f"{LEAST}\nreference: {{warmup: 60}}\nmonitors:\n{old}")
     result = CliRunner().invoke(main, ["config", "diff", str(before), str(after)], catch_exceptions=False)
-    assert {line.partition(" (")[2] for line in result.output.splitlines()} == {"reference, checks or the like)"}
+    assert {line.partition(" (")[2] for line in result.output.splitlines()[:-1]} == {"reference, checks or the like)"}
 
 
 def diffed(folder: Path, before: str, after: str) -> list[str]:
@@ -85,7 +86,9 @@ def diffed(folder: Path, before: str, after: str) -> list[str]:
     arguments = ["config", "diff", str(folder / "before.yaml"), str(folder / "after.yaml")]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0
-    return result.output.splitlines()
+    *lines, count = result.output.splitlines()
+    assert count.startswith(f"{sum(line.startswith('kept') for line in lines)} kept, ")
+    return lines
 
 
 def test_diff_keeps_nothing_where_nothing_is_found_again(tmp_path: Path) -> None:

@@ -76,6 +76,30 @@ def test_a_command_is_written_as_it_was_given(path: Path) -> None:
     })  # fmt: skip
 
 
+def test_a_fingerprint_or_its_beginning_is_the_newest_episode(path: Path) -> None:
+    """`alerts list` has nothing else of an alert; the service knows episodes, and called the others over."""
+    with MockCluster("drift-control", "drift-alerts") as cluster:
+        path.write_text(TEXT.format(cluster.brokers, CONTROL))
+        config = load_text(path.read_text(), "x", {})
+        for key, episode in ((b"a1f", "a1f-in-0-9"), (b"a1f", "a1f-in-0-20"), (b"a2f", "a2f-in-0-3")):
+            alert = {"correlationid": episode, "data": {"alert": {"labels": {"model": "fraud"}}}}
+            send(config, "drift-alerts", key, json.dumps(alert).encode())
+        send(config, "drift-alerts", b"a3-control", b'{"data": {}}')
+
+        def ack(*given: str) -> Any:
+            return CliRunner().invoke(main, ["alerts", "ack", *given, "-c", str(path), *WHO, "--timeout", "0"])
+
+        assert [ack(*given).exit_code for given in (("a1f",), ("a2",), ("a1f-in-0-9",), ("x", "--model", "m"))] == [
+            0
+        ] * 4
+        several, none = ack("a"), ack("a3")
+        records = [record for _, found in TopicRange(config, "drift-control") for record in found]
+    given = sorted(json.loads(record.value or b"")["data"]["alert"] for record in records)
+    assert given == ["a1f-in-0-20", "a1f-in-0-9", "a2f-in-0-3", "x"]
+    assert "2 alerts begin with a: say more of it." in several.output
+    assert "no alert a3 is in drift-alerts" in none.output
+
+
 class Reading:
     def __init__(self, *values: dict[str, Any]) -> None:
         self.batches = [[], [json.dumps(value).encode() for value in values]]

@@ -55,7 +55,7 @@ def examined(
         {"b1:1": None, "b2:1": None},
         described,
         {name: ExistingTopic(one.number, 1, settings[name]) for name, one in there.items()},
-        Shown(0, ALL, 3),
+        {"g": Shown(0, ALL, 3)},
         None,
     )._replace(**changes)
 
@@ -106,7 +106,7 @@ def test_each_right_that_is_missing_is_named_with_its_command(right: Any) -> Non
     less = Shown(0, ALL - {right.operation}, 4, 1)
     found = {
         "topic": lambda: examined({right.name: less}),
-        "group": lambda: examined(group=less),
+        "group": lambda: examined(groups={"g": less}),
         "transactional-id": lambda: examined(transactions=REFUSED),
     }[right.resource]()
     [(says, fix)] = [one[1:] for one in wrong(found) + wrong(found, "?") if one[0] == "right"]
@@ -121,12 +121,12 @@ def test_what_may_not_even_be_seen_is_missing() -> None:
     says = [says for _, says, _ in wrong(found)]
     assert any("or the topic does not exist" in one for one in says)
     assert any(one.startswith("Write on topic drift-alerts is missing") for one in says)
-    [(_, says_group, _)] = wrong(examined(group=Shown(KafkaError.GROUP_AUTHORIZATION_FAILED)))
+    [(_, says_group, _)] = wrong(examined(groups={"g": Shown(KafkaError.GROUP_AUTHORIZATION_FAILED)}))
     assert says_group.startswith("Read on group g is missing")
 
 
 def test_a_broker_that_does_not_tell_is_no_finding() -> None:
-    found = examined({name: Shown(0, None, 4, 1) for name in ["events", *OWN.values()]}, group=Shown(0))
+    found = examined({name: Shown(0, None, 4, 1) for name in ["events", *OWN.values()]}, groups={"g": Shown(0)})
     assert wrong(found) == []
     assert {says.rpartition(": ")[2] for _, says, _ in wrong(found, "?")} == {"the broker does not tell"}
     unreadable = examined(configs={"drift-state": None})

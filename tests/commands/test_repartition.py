@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from confluent_kafka import KafkaError
 
 from streamer.commands import repartition
 from streamer.commands.cli import main
@@ -25,13 +26,16 @@ def test_a_plan_names_some_of_those_that_move_and_counts_the_others() -> None:
 
 
 def test_while_somebody_is_at_work_it_says_how_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    members = {"g": 2, "g-ordered": 0}
-    admin: Any = SimpleNamespace(group=lambda name: SimpleNamespace(number=members[name]))
+    members, codes = {"g": 2, "g-ordered": 0}, {"g-ordered": KafkaError.GROUP_ID_NOT_FOUND}
+    admin: Any = SimpleNamespace(group=lambda name: SimpleNamespace(number=members[name], code=codes.get(name, 0)))
     monkeypatch.setattr(repartition, "LEAVING_S", 0.0)
     with pytest.raises(Refused, match="group g has 2 members: stop every process of it, as `systemctl stop"):
         repartition.await_nobody(admin, "g")
     members["g"] = 0
     repartition.await_nobody(admin, "g")
+    codes["g-ordered"] = KafkaError.GROUP_AUTHORIZATION_FAILED
+    with pytest.raises(Refused, match="whether group g-ordered has members cannot be seen: "):
+        repartition.await_nobody(admin, "g")
 
 
 def test_its_help_has_examples() -> None:

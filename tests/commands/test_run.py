@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from streamer.commands import run as under_test
 from streamer.commands.cli import main
 from streamer.config.model import Config
-from streamer.service.run import Stopper
+from streamer.service.stopper import Stopper
 from tests.config.samples import LEAST
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from streamer.commands.top import shown, top
+from streamer.commands.top import HEADS, shown, table, top
 from streamer.kafka import tail
 from streamer.service.board import Board
+from tests.commands.terminal import Terminal
 from tests.config.samples import LEAST
+from tests.kafka.service import ROOT
 from tests.service.test_board import BEGIN_MS, published
+from tests.waiting import PATIENCE_S, until
 
 END_MS = BEGIN_MS + 9_000_000
 UNHEARD_MS = 3 * 60_000
@@ -78,3 +86,96 @@ def test_once_it_ends_after_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert done.output.startswith("MODEL")
     assert done.output.endswith("drift-heartbeats: there is no such topic\n")
     assert Read.closed  # type: ignore[attr-defined]
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from streamer.kafka import tail
+
+values = Path(sys.argv.pop())
+
+class Read:
+    missing = {}
+    def __init__(self, *_): self.put = values.read_bytes().splitlines()
+    def values(self):
+        put, self.put = self.put, []
+        time.sleep(0 if put else 0.05)
+        return put
+    def close(self): pass
+
+tail.Tail = Read
+from streamer.commands.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """`driftline top`, of a model with a long name."""
+    config, values = tmp_path / "c.yaml", tmp_path / "values"
+    config.write_text(LEAST)
+    long = [value.replace(b'"model":"m"', b'"model":"m-of-a-name-that-is-longer-than-most"') for value in published()]
+    values.write_bytes(b"\n".join(long))
+    return [sys.executable, "-c", CHILD, "top", "-c", str(config), "--every", "0.5", str(values)]
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
+    return {**kept, "TERM": "xterm", "PYTHONPATH": str(ROOT), **more}
+
+
+def test_in_a_terminal_it_is_kept_up_to_date_whatever_its_size(command: list[str]) -> None:
+    with closing(Terminal(command, 24, 80, environment())) as terminal:
+        terminal.rows[0], terminal.at = "$ what was there before", (1, 0)
+        terminal.wait_for("drifting")
+        head, row, empty, told = terminal.rows[:4]
+        assert head.split() == "MODEL STATE PER MIN LAG INCIDENTS ALERTS SERIES HEARD".split()
+        assert (row[:12], "…" in row, len(row) <= 80) == ("m-of-a-name-", True, True)
+        assert (empty, len(told), told[-1]) == ("", 80, "…")
+        assert terminal.above[0] == "$ what was there before", "it is still there, above"
+        assert "\x1b[33mdrifting" in terminal.sent
+        terminal.resize(50, 200)
+        terminal.wait_for("m-of-a-name-that-is-longer-than-most ")
+        until(lambda: len(terminal.rows[3]) > 80, step=terminal.read)
+        terminal.resize(8, 50)
+        terminal.wait_for("drifting")
+        assert terminal.rows[0].split() == "MODEL STATE PER MIN INCIDENTS ALERTS".split()
+        terminal.resize(4, 20)
+        terminal.wait_for("MODEL         STATE…")
+        terminal.press(b"\x03")
+        assert terminal.ended() == 0
+        assert terminal.rows[-1] == "", "where the prompt comes"
+        assert "\x1b[?" not in terminal.sent, "nothing was changed that had to be put right"
+
+
+def test_no_color_is_heard(command: list[str]) -> None:
+    with closing(Terminal(command, 24, 80, environment(NO_COLOR="1"))) as terminal:
+        terminal.wait_for("drifting")
+        terminal.press(b"\x03")
+        assert terminal.ended() == 0
+        assert set(re.findall(r"\x1b\[\d*\w", terminal.sent)) == {"\x1b[H", "\x1b[K", "\x1b[J"}
+
+
+def test_a_pipe_has_each_look_as_plain_text_until_nobody_reads_it(command: list[str]) -> None:
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as one:
+        assert one.stdout is not None
+        assert one.stderr is not None
+        said = [one.stdout.readline() for _ in range(8)]
+        assert [line.split()[0] for line in said if line.strip()][:2] == [
+            b"MODEL",
+            b"m-of-a-name-that-is-longer-than-most",
+        ]
+        assert sum(line.startswith(b"MODEL") for line in said) == 2
+        assert b"\x1b" not in b"".join(said)
+        one.stdout.close()
+        assert (one.wait(PATIENCE_S), one.stderr.read()) == (1, b"")
+
+
+def test_what_does_not_fit_is_cut_names_first() -> None:
+    rows = [HEADS, ("a-model-of-twenty-one", "healthy", "60", "none", "0", "0", "5/5", "5s ago")]
+    for columns in range(1, 100):
+        lines = table(rows, columns, colour=False)
+        assert max(map(len, lines)) <= columns
+    assert "a-model-of-twenty-one" in table(rows, None, colour=False)[1]
+    assert table(rows, 45, colour=False)[1].split() == ["a-model-of-twent…", "healthy", "0", "0"]

@@ -84,8 +84,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     "Service": (
         Panel(
             "Commits",
-            "sum by (outcome) (rate(driftline_commits_total[5m]))",
-            "{{outcome}}",
+            "sum by (group, outcome) (rate(driftline_commits_total[5m]))",
+            "{{group}} {{outcome}}",
             "ops",
             "At rest there are none.",
         ),
@@ -105,6 +105,13 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("State", "sum by (topic) (driftline_state_bytes)", "{{topic}}", "bytes"),
         Panel("Series", "sum by (topic) (driftline_series)", "{{topic}}"),
         Panel("Partitions of each replica", "driftline_assigned_partitions", "{{instance}}"),
+        Panel(
+            "Partitions that nobody reads",
+            "max by (topic, partition) (driftline_unread_seconds)",
+            "{{topic}} {{partition}}",
+            "s",
+            "For so long; in a rebalance some seconds are healthy.",
+        ),
         Panel(
             "Memory",
             "process_resident_memory_bytes and on (instance) driftline_build_info",

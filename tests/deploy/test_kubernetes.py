@@ -17,7 +17,7 @@ from streamer.config.bridges import group_of
 from streamer.kafka.transactions import transactional_id
 from streamer.service.health import STUCK_SECONDS
 from streamer.service.http import PATHS
-from streamer.service.run import DRAIN_SECONDS
+from streamer.service.stopper import DRAIN_SECONDS
 from tests.deploy.files import DEPLOY, POD, ROOT, SECRETS, Value, config_of, documents, read
 
 BASE = DEPLOY / "kubernetes" / "base"

@@ -39,3 +39,16 @@ def test_counts_that_begin_anew_change_nothing(clock: int, most: int, monkeypatc
 @example([0.0, 1000.0, 0.0], 1, 0.99)  # Leaves a window of one value, whose delta' has no logarithm.
 def test_adwin_on_any_values(values: list[float], clock: int, delta: float) -> None:
     check_adwin(Adwin(delta=delta, clock=clock, grace_period=0, min_window_length=1, max_buckets=2), values)
+
+
+def test_a_bound_of_four_times_epsilon_takes_longer_and_is_reached() -> None:
+    """If what is found at once were only held, the window would be cut by then, and never show as much again."""
+    values, bank = np.random.default_rng(3).standard_normal(3_000), AdwinBank(Adwin())
+    values[2_000:] += 2.0
+    bank.resize(2)
+    bank.raise_thresholds(np.array([1.0, 4.0]))
+    hits = [bank.update(np.full(3_000, row), values) for row in range(2)]
+    soon, late = (int(one.place[0]) for one in hits)
+    assert 2_000 <= soon < 2_064 < late < 2_600
+    assert all(one.statistic[0] > one.threshold[0] for one in hits)
+    assert len(hits[1].place) <= 2

@@ -212,3 +212,23 @@ def test_bad_calls_change_nothing() -> None:
         reference.update(
             np.zeros(1, np.int64), np.zeros(1), np.ones(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
         )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_higher_bounds_of_adwin_are_the_same_in_both_and_those_of_others_are_as_they_were(seed: int) -> None:
+    rng = np.random.default_rng((SEED, seed, 7))
+    params = any_adwin(rng)
+    rows, values = rng.integers(0, 3, 6_000), rng.standard_normal(6_000)
+    values[3_000:] += 2.0
+    found, plain = [], make_compiled_bank(params)
+    for bank in (make_bank(params), make_compiled_bank(params)):
+        bank.resize(3)
+        bank.raise_thresholds(np.array([1.0, 2.0, 4.0]))  # type: ignore[attr-defined]
+        found.append([in_batches(bank, rows, values), bank.dump()])
+    assert found[0][0] == found[1][0]
+    same_bits(found[0][1], found[1][1])
+    plain.resize(3)
+    usual = in_batches(plain, rows, values)
+    of = [[[hit for hit in hits if rows[hit[0]] == row] for hits in (usual, found[0][0])] for row in range(3)]
+    assert of[0][0] == of[0][1]
+    assert len(of[2][1]) <= len(of[2][0])

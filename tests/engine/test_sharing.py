@@ -15,8 +15,8 @@ from streamer.engine import sharing, snapshot
 from streamer.engine.engines import PYTHON, Engine
 from streamer.engine.sharing import APART, living
 from streamer.engine.task import Task
+from streamer.monitors.distribution import DistributionMonitor
 from streamer.monitors.envelope import EnvelopeMonitor
-from streamer.monitors.windowed import DistributionMonitor
 from tests.monitors.test_envelope import ENGINES, batch
 from tests.signals.events import HEAD
 

@@ -50,6 +50,35 @@ def test_one_miss_is_an_election_two_are_an_outage_and_an_answer_ends_it() -> No
     assert told[MISSES].topics == {"in": Topic(1, "a")}, "what was there is still the best that is known"
 
 
+def test_an_answer_that_does_not_come_is_none_and_what_is_no_brokers_fault_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once either ended the thread in silence, and whoever waited for a look of it waited for ever."""
+    ended, looks = list[BaseException | None](), [0]
+
+    def look() -> Surroundings:
+        looks[0] += 1
+        if looks[0] > 3:
+            raise RuntimeError("a surprise")
+        raise TimeoutError
+
+    monkeypatch.setattr(threading, "excepthook", lambda args: ended.append(args.exc_value))
+    watch = ClusterWatch(config("there:1"), every_s=0.0, look=look)
+    until(lambda: ended)
+    assert watch.seen.down == "no broker of there:1 answers: it takes too long"
+    assert str(ended[0]) == "a surprise"
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), KafkaException(KafkaError(KafkaError._TRANSPORT))], ids=str)
+def test_a_look_for_rights_that_nobody_answers_ends_nothing(error: Exception) -> None:
+    def lacks(config: Any, seconds: float) -> Trouble | None:
+        raise error
+
+    watch = ClusterWatch(config("there:1"), every_s=0.01, look=Surroundings, waits=lambda: True, lacks=lacks)
+    seen_by(watch, lambda seen: watch.looks > 3)
+    watch.close()
+
+
 def test_rights_are_looked_for_while_something_waits_and_seldom() -> None:
     waits, looks = [False], [0]
 

@@ -23,6 +23,7 @@ from streamer.config.model import Config
 from streamer.kafka.client import Limits, Probe
 from streamer.kafka.examination import missing_rights
 from streamer.kafka.group_reader import GroupReader
+from streamer.kafka.order import Answer, forbidden
 from streamer.kafka.rights import Right, rights
 from streamer.kafka.tail import Span, Tail
 from streamer.port import LogDown
@@ -115,12 +116,23 @@ def test_with_exactly_the_table_the_doctor_finds_nothing_wrong(world: Secured) -
     assert done.exit_code == 0, done.output
     # Cluster, broker, event topic, own topics, rights, transactions, order.
     count = 1 + 1 + 1 + len(ROLES) + len(NEEDED) + 1 + 1
-    assert done.output.splitlines()[-1] == f"{count} ok, 0 wrong, 1 not known.", (
-        done.output
-    )  # No event is there whose clock could be compared.
+    # No event is there whose clock could be compared, and for the order of models there is no right.
+    assert done.output.splitlines()[-1] == f"{count} ok, 0 wrong, 4 not known.", done.output
+    for lacking in ("Read on topic sec-ordered", "Write on topic sec-ordered", "Read on group sec-ordered"):
+        assert f"{lacking} is missing, for kafka.order: model only" in done.output
     assert f"broker        {world.broker.at('SECURE')} answers" in done.output
     assert missing_rights(world.config, 10) is None
     assert world.run("topics", "plan", "--check").exit_code == 0
+
+
+def test_who_may_not_join_the_group_of_stage_2_does_not_come_to_the_order_of_models(world: Secured) -> None:
+    """It would read nothing any more, of what it reads now."""
+    told, right = Answer("model", "m is in 2 partitions"), Right("group", "sec-ordered", "Read", "it is read in")
+    refused = forbidden(world.config, told)
+    assert (refused.lacking, refused.fix) == (f"the right {right}", right.command(world.config.kafka.brokers))
+    world.broker.grant(rule(right))
+    until(lambda: forbidden(world.config, told) == told)
+    world.broker.revoke(rule(right))
 
 
 @pytest.mark.parametrize("number", range(len(NEEDED)), ids=NEEDED)

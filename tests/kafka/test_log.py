@@ -247,6 +247,7 @@ def test_a_range_of_history_by_offset_and_time(broker: str, make_topics: MakeTop
     assert read([0], "2023-11-14T22:13:22Z") == {0: [b"4", b"6", b"8"]}
     assert read([0], "@1700000001", "@1700000003") == {0: [b"2", b"4"]}
     assert read([0], "2030-01-01T00:00:00Z") == {}
+    assert read([], "0", "4", 5) == {0: [b"4", b"6"], 1: [b"5", b"7"]}, "the newest of each"
 
 
 def test_a_range_that_is_read_again_is_the_same_and_no_group_knows_of_it(world: World) -> None:

@@ -116,11 +116,11 @@ def test_a_topic_that_fills_after_the_start_is_read_in_order_as_soon_as_it_shows
     there = {(inputs, number): min(len(mine), TAIL) for number, mine in records(keyed=False).items()}
     assert {partition: len(found) for partition, found in newest(config, {inputs: 3}).items()} == there
     lacking = ask(config)
-    assert (lacking.order, lacking.lacking) == ("model", f"{group}-ordered")
+    assert (lacking.order, lacking.lacking) == ("model", f"a topic {group}-ordered")
     log = tmp_path / "service.log"
     with Service(path, log) as service:
         [told] = until(lambda: service.lines("order"), lambda: log.read_text()[-3000:])
-        assert "`driftline topics apply -c FILE` makes it" in told["what"]
+        assert ": `driftline topics apply -c FILE`" in told["what"]
         apply(path)
         ends = {number: len(mine) for number, mine in records(keyed=False).items()}
         until(lambda: service.lines("order_chosen"), lambda: log.read_text()[-3000:])

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, ThrottleEvent
 
+from streamer.config.load import load_text
+from streamer.config.stages import stage_configs
 from streamer.kafka import transactions
 from streamer.kafka.client import Deadline, Limits
 from streamer.kafka.log import KafkaLog
@@ -21,6 +23,7 @@ from streamer.kafka.transactions import (
     NoWatch,
     Verdict,
     log_level,
+    producer_settings,
     served,
     verdict,
 )
@@ -241,6 +244,13 @@ def test_a_fatal_error_between_commits_makes_a_new_producer(log: KafkaLog, monke
 )
 def test_the_log_of_a_producer_holds_what_the_watch_has_to_see(given: dict[str, Any], level: int) -> None:
     assert log_level(given) == level
+
+
+@pytest.mark.parametrize(("client", "codecs"), [("{}", ["none", "lz4"]), ("{compression.type: zstd}", ["zstd"] * 2)])
+def test_packed_records_are_not_compressed_unless_somebody_says_so(client: str, codecs: list[str]) -> None:
+    text = f"version: 1\nkafka: {{brokers: 'none:1', order: model, client: {client}}}\ntopics: {{events: [in]}}\n"
+    stages = stage_configs(load_text(text, "driftline.yaml", {}))
+    assert [producer_settings(stage)["compression.type"] for stage in stages] == codecs
 
 
 def test_the_watch_sees_lines_the_logger_hides() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.extremes import DAY_MS, SCHOOL
-from streamer.monitors.daily_limit import DailyLimit, load_of
+from streamer.monitors.daily_limit import Away, DailyLimit, load_of
 
 LIMIT = 0.25
 A_DAY = 6
@@ -60,6 +60,35 @@ def test_the_first_day_knows_no_cycle_so_that_it_must_have_begun_steady() -> Non
     assert not any(days(rising, [0.05, 0.2, 0.4, 0.9, 3.0]))
 
 
+def returning() -> DailyLimit:
+    made = DailyLimit(lambda row: 0.003, returns=True)
+    made.resize(1)
+    return made
+
+
+@pytest.mark.parametrize("near", [0, 1, 2])
+def test_what_is_far_from_its_first_windows_on_is_told_when_it_was_so_for_a_day(near: int) -> None:
+    """The first two may be half of a fault that began soon behind the warm-up."""
+    far = [0.2] * near + [0.9] * 4 * A_DAY
+    told = days(returning(), far)
+    begin = max(near, 1) - 1 + A_DAY
+    assert told.index(True) == begin
+    assert all(told[begin:]), "as long as it lasts"
+    assert not any(days(limit_of(), far)), "a number may wander for ever"
+
+
+@pytest.mark.parametrize("near", [[0.2] * 3, [0.9] * 3 + [0.2]])
+def test_what_was_near_at_first_or_came_back_breathes(near: list[float]) -> None:
+    assert not any(days(returning(), near + [0.9] * 5 * A_DAY))
+
+
+def test_days_under_another_load_than_the_first_one_say_nothing_of_that() -> None:
+    made = returning()
+    days(made, [0.9, 0.9])
+    assert not any(days(made, [0.9] * 2 * A_DAY, 2, load=2.0))
+    assert days(made, [0.9], 2 * A_DAY + 2) == [True], "at the load of the first one it is as far away as it was"
+
+
 @pytest.mark.parametrize("load", [0.0, 0.5, 2.0])
 def test_in_school_the_first_window_of_a_load_that_nobody_has_seen_is_no_news(load: float) -> None:
     made = limit_of()
@@ -92,6 +121,7 @@ def test_rows_move_and_a_snapshot_is_taken_up() -> None:
     for i in range(4 * A_DAY):
         made.beyond(1, 0.1 + 0.01 * (i % 3), i * DAY_MS // A_DAY, LIMIT, 1.0)
     made.calm.signal(1, True)
+    made.away[1] = Away(1.0, 5, 0, 2)
     made.retain(np.array([1]))
     other.load(made.dump())
     later = [(made if who else other).beyond(0, 3.0, SCHOOL * DAY_MS, LIMIT, 1.0) for who in (True, False)]
@@ -100,6 +130,11 @@ def test_rows_move_and_a_snapshot_is_taken_up() -> None:
 
 
 def test_a_state_that_cannot_be_is_refused() -> None:
-    for wrong in ({"held": [[0, float("nan")]]}, {"loads": [[0, 2.0, 1.0]]}, {"loads": [[0, 1.0, float("inf")]]}):
+    for wrong in (
+        {"held": [[0, float("nan")]]},
+        {"loads": [[0, 2.0, 1.0]]},
+        {"loads": [[0, 1.0, float("inf")]]},
+        {"away": [[0, 1.0, 0, 9, 0]]},
+    ):
         with pytest.raises(ValueError, match="figures"):
             limit_of().load({**limit_of().dump(), **wrong})

@@ -100,6 +100,15 @@ def test_a_flat_event_without_a_model() -> None:
     assert any("called like a model" in line for line in found.why)
 
 
+def test_what_may_be_the_model_and_the_features_is_named() -> None:
+    given = [{"svc": f"m{i % 3}", "req": f"r{i}", "ts": 1_767_600_000 + i, "in": {"a": i}} for i in range(300)]
+    why = mapped(HEAD, of(given), "inferences").why
+    assert any(line.endswith("behind the '='; or write where it is, if it is one of these: /svc.") for line in why)
+    assert any(
+        line.endswith("but for those of `exclude`; or write where it is, if it is one of these: /in.") for line in why
+    )
+
+
 def test_without_any_time_that_is_said() -> None:
     given = [{"model": "m", "features": {"a": i}} for i in range(50)]
     assert any("fields.time" in line for line in mapped(HEAD, of(given, time_ms=-1), "inferences").why)

@@ -262,6 +262,24 @@ def test_a_browser_shows_what_the_service_said_and_nothing_before(world: World, 
 
 
 @pytest.mark.xdist_group("browser")
+def test_of_an_incident_that_grows_all_alerts_are_meant(world: World, browser: Browser) -> None:
+    told = [one for one in map(json.loads, published()) if "incident" in one["type"]][-1]
+    incident = told["data"]["incident"]
+    browser.open(f"http://{world.server.address}/#/incident/{incident}")
+    browser.wait_for("Say what is to become of it (2 alerts)")
+    browser.value(OPEN + FILL + PICK)
+    members = told["data"]["members"]
+    members.append({**members[0], "episode": "later"})
+    world.topics.put = [json.dumps(told).encode()]
+    browser.wait_for("Say what is to become of it (3 alerts)")
+    assert browser.value("document.querySelector('[name=why]').value") == "on it", "what was typed stays"
+    browser.value("document.querySelector('details.act form').requestSubmit()")
+    browser.wait_for("not done")  # The third is not known to this one.
+    given = [json.loads(value)["data"]["alert"] for _, _, value in world.written.records]
+    assert given == [one["episode"] for one in members[:2]]
+
+
+@pytest.mark.xdist_group("browser")
 def test_a_browser_logs_in(world: World, browser: Browser) -> None:
     world.page.gate = Gate("local", "correct-horse-battery")
     browser.open(f"http://{world.server.address}/#/alert/{ALERT}")

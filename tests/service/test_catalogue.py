@@ -32,6 +32,6 @@ def test_the_markdown_table_has_one_row_per_metric() -> None:
     assert len(lines) == len(CATALOGUE) + 2
     assert all(line.count(" | ") == 3 for line in lines)
     assert (
-        "| `driftline_commits_total` | counter | `outcome` (done, aborted, unknown) "
-        "| Commit transactions by outcome. |" in lines
+        "| `driftline_state_lost_total` | counter | `policy` (rebaseline, halt) "
+        "| Partitions whose state could not be restored, by the policy applied. |" in lines
     )

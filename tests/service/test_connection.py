@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streamer.port import LogDown, LogRefused
-from streamer.service.connection import LOOK_S, PAUSES_S, SAID_EVERY_S, Outages, connected
+from streamer.service.connection import LOOK_S, PAUSES_S, SAID_EVERY_S, TRY_S, Outages, connected
 from streamer.service.health import Health
 from tests.service.executor import at_once
 
@@ -80,6 +80,15 @@ def test_the_loop_counts_as_alive_all_the_while() -> None:
     life = Life(LogDown("nobody"))
     run(life, stopping=lambda: life.now_s > 1000)
     assert life.health.live() == {"worker_loop": None}
+
+
+def test_a_try_that_does_not_end_is_not_alive() -> None:
+    life = Life("never taken")
+    life.submit = lambda work: Future()  # type: ignore[method-assign]
+    run(life, stopping=lambda: life.now_s > 100 + TRY_S)
+    assert life.health.live() == {"worker_loop": None}
+    run(life, stopping=lambda: not life.health.page("livez")[0])
+    assert life.now_s < 100 + 3 * TRY_S
 
 
 def test_what_waiting_does_not_help_and_what_takes_too_long_is_raised() -> None:

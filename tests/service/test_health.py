@@ -32,6 +32,21 @@ def test_a_stuck_loop_says_for_how_long(health: Health, clock: Clock) -> None:
     assert health.page("livez") == (False, "[-] worker_loop: the worker's loop has not come round (since 75 s)\n")
 
 
+def test_a_thread_beside_the_loop_that_does_not_come_round_is_not_alive(health: Health, clock: Clock) -> None:
+    """The watch was once stuck, or gone, with all well here; whoever waits for its looks then waits for ever."""
+    health.beat("watch")
+    for _ in range(5):
+        clock.now_s += 30
+        health.beat()
+    assert health.live() == {"worker_loop": None, "watch": None}, "its rounds may take longer"
+    clock.now_s += 1
+    well, page = health.page("livez")
+    assert not well
+    assert page.startswith("[-] watch: the thread that looks at brokers, topics and groups has not come round (since ")
+    health.rest("watch")
+    assert health.page("livez")[0], "it is over, as it should be"
+
+
 def test_liveness_does_not_depend_on_any_check(health: Health) -> None:
     for check in CHECKS:
         health.wait(check, "the broker is gone")

@@ -90,7 +90,7 @@ def test_closed_labels_begin_at_zero_so_that_the_first_increase_is_seen() -> Non
     metrics = Metrics()
     found = scrape(metrics)
     assert found["state_lost_total", (("policy", "rebaseline"),)] == 0
-    assert found["commits_total", (("outcome", "unknown"),)] == 0
+    assert found["thread_failures_total", (("thread", "watch"),)] == 0
     assert found["rebalances_total", ()] == 0
     assert found["commit_seconds_count", ()] == 0
     assert not [key for key in found if key[0] == "events_total"]

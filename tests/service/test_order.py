@@ -124,9 +124,9 @@ def test_a_broker_that_is_away_says_nothing_new_at_work_and_is_waited_for_before
 
 
 def test_without_the_topic_for_it_somebody_is_told_and_then_it_goes_on_by_itself() -> None:
-    life = Life(SPREAD._replace(lacking="drift-ordered"), SPREAD)
+    life = Life(SPREAD._replace(lacking="a topic drift-ordered", fix="driftline topics apply -c FILE"), SPREAD)
     assert life.order.settled().topics.ordered is None
     assert "m is in 2 of a" in life.noted["kafka.order"]
-    assert "a topic drift-ordered: `driftline topics apply -c FILE` makes it" in life.noted["kafka.order"]
+    assert "until there is a topic drift-ordered: `driftline topics apply -c FILE`" in life.noted["kafka.order"]
     life.step(AGAIN_S[0])
     assert (life.order.turned, life.noted) == (True, {})

@@ -10,17 +10,17 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from streamer.config.load import load_text
-from streamer.service.board import STATES
+from streamer.service.board import STATES, Board
 from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.http import Server, start_server
 from streamer.service.metrics import Metrics
-from streamer.service.page import FILES, POLICY, ROW, ROWS, VIEWS, Page, listed
+from streamer.service.page import FILES, POLICY, ROW, ROWS, STILL_S, VIEWS, Page, listed
 from streamer.service.page import page_of as of_a_service
 from tests.service.browser import Browser
 from tests.service.clients import ask, connect
@@ -28,12 +28,15 @@ from tests.service.test_board import LIVED_MS, asked, labelled, published
 from tests.service.topics import Topics
 from tests.waiting import until
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "page.md"
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 
 
-def page_of(topics: Topics, who: Literal["local", "all", "off"] = "local", token: str | None = None) -> Page:
+def page_of(
+    topics: Topics, who: Literal["local", "all", "off"] = "local", token: str | None = None, **more: Any
+) -> Page:
     shown = {"config": "version: 1\n", "windows": True, "notes": ["n: <b>x</b>"]}
-    return Page(topics, lambda: shown, Gate(who, token))
+    return Page(topics, lambda: shown, Gate(who, token), **more)
 
 
 @pytest.fixture
@@ -69,6 +72,17 @@ def test_nothing_comes_from_elsewhere() -> None:
     for file in folder.iterdir():
         found = re.findall(r"(?:https?:)?//[\w.]+\.\w+", file.read_text())
         assert [one for one in found if one != "http://www.w3.org"] == [], file
+
+
+def test_what_the_docs_say_stands_on_the_page() -> None:
+    static = Path(__file__).resolve().parents[2] / "streamer" / "service" / "static"
+    page = "".join(file.read_text() for file in static.iterdir())
+    text = DOCS.read_text()
+    found = re.findall(r"\*\*(.+?)\*\*", text.replace("\n", " ")) + re.findall(
+        r"^\| ([▲◆○●] .+?) \|", text, re.MULTILINE
+    )
+    assert len(found) >= 13
+    assert [text for text in found if text not in page] == []
 
 
 def test_views_show_what_is_published(server: Server, page: Page, topics: Topics) -> None:
@@ -132,7 +146,7 @@ def test_the_page_of_a_service_has_the_calendar_of_the_config_that_is_at_work() 
     text = 'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [in]}\nserver: {page: "off"}\n'
     calendar = "calendar: {maintenance: [{from: 2023-11-14T23:00, to: 2023-11-14T23:30}]}\n"
     at_work = [load_text(text, "x", {})]
-    page = of_a_service(lambda: at_work[-1], Health(), None)
+    page = of_a_service(lambda: at_work[-1], Health(), None, lambda name, error: None)
     for value in published():
         page.board.take(value)
     assert page.series({"model": "m"})["lines"]
@@ -177,6 +191,34 @@ def test_without_a_broker_it_says_so_and_begins_again(topics: Topics, monkeypatc
     assert len(topics.asked_ms) == 2
     made.close()
     until(lambda: topics.closed == 1)
+
+
+def test_what_it_cannot_show_is_told_and_it_begins_again(topics: Topics, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.service.page.AGAIN_S", 0.3)
+    told, taken, now_s = list[tuple[str, str]](), Board.take, [1e9]
+
+    def take(board: Board, *given: Any) -> None:
+        if not told:
+            topics.put.append(given[0])  # It is there again when it is read once more.
+            raise RecursionError
+        taken(board, *given)
+
+    monkeypatch.setattr(Board, "take", take)
+    made = Page(
+        topics,
+        dict,
+        Gate("local", None),
+        lambda: now_s[0],
+        failed=lambda name, error: told.append((name, type(error).__name__)),
+    )
+    topics.put.append(published()[0])
+    until(lambda: (made.overview({})["waits"] or "").startswith("what was published cannot be shown: RecursionError"))
+    until(lambda: made.board.version == 1)
+    assert told == [("driftline-page", "RecursionError")]
+    made.close()
+    until(lambda: topics.closed == 2)
+    now_s[0] += 2 * STILL_S
+    assert "its thread is stuck" in made.overview({})["waits"]
 
 
 def lines(connection: socket.socket) -> Iterator[str]:
@@ -286,6 +328,10 @@ def test_a_browser_shows_what_was_deployed_and_keeps_what_did_not_change(
     browser.value("window.kept = document.querySelector('main table a'); kept.focus()")
     topics.put = [deployed()]
     browser.wait_for("before it began: version 7 came after 6")
+    shown = " ".join(browser.text().split())
+    [view] = re.findall(r"<!-- view: incident -->\n```text\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    for line in view.splitlines():
+        assert " ".join(line.rstrip("…").split()) in shown, "docs/page.md has another incident"
     assert "Look at what was deployed or changed" in browser.text()
     assert browser.value("document.activeElement === kept && document.querySelector('main table a') === kept")
     browser.open(f"http://{server.address}/#/model/m")

@@ -9,15 +9,18 @@ import pytest
 
 from streamer.config.model import Topics
 from streamer.port import Parts, Snapshot, Surroundings, Topic
+from streamer.service.health import CHECKS
 from streamer.service.partitions import Staging, Stats, Trouble
 from streamer.service.readiness import (
     COMMITS_LATE_S,
     NAMED_MAX,
+    UNREAD_AFTER_S,
     missing,
     of_parts,
     of_surroundings,
     of_worker,
     slow_snapshots,
+    unread_seconds,
 )
 
 NAMES = {"alerts": "al", "state": "st", "heartbeats": "hb", "dead_letter": "dl"}
@@ -93,7 +96,19 @@ def test_without_a_broker_nothing_is_said_of_topics() -> None:
         of_surroundings(Surroundings("nobody", {}, frozenset({"in"}), "no"), TOPICS)
         == {"broker_seen": "nobody"} | silent
     )
-    assert of_surroundings(Surroundings(None, ALL), TOPICS) == {"broker_seen": None} | silent
+    assert of_surroundings(Surroundings(None, ALL), TOPICS) == {"broker_seen": None, "all_read": None} | silent
+
+
+def test_what_nobody_reads_for_long_is_named_with_its_group_and_what_to_do() -> None:
+    late, lately = {("or", 1): UNREAD_AFTER_S + 1, ("or", 0): 70.0}, {("in", 0): UNREAD_AFTER_S - 1}
+    seen = Surroundings(None, ALL, overlooked={"g": lately, "g-ordered": late | {("or", 2): 5.0}})
+    told = of_surroundings(seen, TOPICS)["all_read"]
+    assert told is not None
+    assert told.startswith("nobody in the group g-ordered reads or[0], or[1], for 70 s: ")
+    assert of_surroundings(seen._replace(overlooked={"g": lately}), TOPICS)["all_read"] is None
+    assert "all_read" not in of_surroundings(seen._replace(down="nobody"), TOPICS), "it is as it was, as far as we know"
+    assert unread_seconds(seen.overlooked)["in", "0"] == UNREAD_AFTER_S - 1, "the metric has it from the first"
+    assert CHECKS.keys() >= of_surroundings(seen, TOPICS).keys()
 
 
 def test_a_topic_that_we_may_not_see_is_not_called_missing() -> None:

@@ -141,7 +141,7 @@ def test_what_the_shell_counted(service: Service) -> None:
     stats.timings = [("commit_seconds", 0.2), ("commit_seconds", 0.3), ("restore_seconds", 4.0)]
     service.worker.restoring = {OTHER: None}
     service.report()
-    assert service.get("commits_total", outcome="done") == 5
+    assert service.get("commits_total", group=CONFIG.kafka.group, outcome="done") == 5
     assert service.get("state_lost_total", policy="halt") == 1
     assert service.get("producer_recreated_total") == 1
     assert service.get("bytes_consumed_total", topic="in") == 900

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,21 +19,19 @@ import pytest
 from streamer import __version__
 from streamer.config.load import load_text
 from streamer.config.model import Config
-from streamer.port import LogDown, LogGap, LogRefused, StateLost, Surroundings
+from streamer.port import LogDown, LogGap, LogRefused, StateLost, Surroundings, Topic
 from streamer.service import run as under_test
+from streamer.service import stopper
 from streamer.service.closing import LEAVE_SECONDS
 from streamer.service.run import (
-    DRAIN_SECONDS,
     EXIT_CONFIG,
-    EXIT_INTERNAL,
-    EXIT_NOT_DRAINED,
     EXIT_UNREACHABLE,
-    Stopper,
     load_or_exit,
     run_service,
     versions,
     wall_ms,
 )
+from streamer.service.stopper import EXIT_INTERNAL, EXIT_NOT_DRAINED, Stopper
 from tests.sim.broker import Broker, SimLog
 from tests.sim.campaign import CONFIG, by_partition, make_log, oracle, ticks_of
 from tests.waiting import PATIENCE_S
@@ -66,7 +64,7 @@ class Ends:
 @pytest.fixture(autouse=True)
 def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
     found = Ends()
-    monkeypatch.setattr(under_test, "end_after", found.after)
+    monkeypatch.setattr(stopper, "end_after", found.after)
     monkeypatch.setattr(under_test, "bounded", found.bounded)
     monkeypatch.setattr(under_test, "watch", lambda config, told, waits: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(under_test, "settle_memory", lambda: None)  # For the rest of the suite it would be too much.
@@ -304,29 +302,68 @@ def test_asked_to_stop_it_publishes_what_there_is_or_says_that_it_could_not(
     assert (committed is not None and committed.offset == 200) is (not fault)
 
 
-@pytest.mark.parametrize(("landed", "code"), [(None, EXIT_NOT_DRAINED), (False, EXIT_NOT_DRAINED), (True, 0)])
-def test_the_first_signal_asks_and_the_second_ends_with_the_code_that_is_true_by_then(
-    landed: bool | None, code: int, ends: Ends, monkeypatch: pytest.MonkeyPatch
+def test_a_thread_that_ends_by_what_it_raises_ends_the_process_once_all_has_landed(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ended: list[int] = []
-    monkeypatch.setattr(under_test.os, "_exit", ended.append)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    stopper = Stopper()
-    try:
-        stopper.install()
-        signal.raise_signal(signal.SIGTERM)
-        assert (stopper.asked.is_set(), ended) == (True, [])
-        assert ends.armed == [(DRAIN_SECONDS, EXIT_NOT_DRAINED)]
-        if landed is not None:
-            stopper.drained(landed)
-        assert ends.armed == ([None] if landed else [(DRAIN_SECONDS, EXIT_NOT_DRAINED)])
-        signal.raise_signal(signal.SIGINT)
-        assert ended == [code]
-        assert stopper.leave(stopper.code) == code
-        assert ends.armed[-1] == (LEAVE_SECONDS, code)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    """Without it what waits for its answers would wait for ever, with nobody to tell."""
+    broker = Broker(random.Random(1), [AT], {})
+    broker.logs = {AT: make_log(random.Random(2), 0, 200)}
+    log, failing = SimLog(broker, "w0"), list[threading.Thread]()
+    poll = log.poll
+
+    def fail() -> None:
+        raise KeyError("a surprise")
+
+    def noted(*given: Any) -> Any:
+        events = poll(*given)
+        if (log.mine.get(AT) or 0) == 200 and not failing:
+            failing.append(threading.Thread(target=fail, name="driftline-watch"))
+            failing[0].start()
+        return events
+
+    monkeypatch.setattr(log, "poll", noted)
+    monkeypatch.setattr(under_test, "connect", lambda *given: [log])
+    assert run_service(config, Stopper()) == EXIT_INTERNAL
+    told = {line["event"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert told["thread_failed"]["thread"] == "driftline-watch"
+    assert told["stopped"]["drained"] is True
+    committed = broker.committed.get(AT)
+    assert committed is not None
+    assert committed.offset == 200
+
+
+def test_what_nobody_reads_is_on_readyz_in_the_metrics_and_in_the_log(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All was green once while two partitions of the ordered log were read by nobody."""
+    looked, pages, stopper = list[Callable[[Surroundings], None]](), list[str](), Stopper()
+
+    def watch(config: Config, told: Callable[[Surroundings], None], waits: object) -> Any:
+        looked.append(told)
+        return SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr(under_test, "watch", watch)
+    lines: list[dict[str, Any]] = []
+
+    def shown() -> None:
+        lines.extend(map(json.loads, capsys.readouterr().out.splitlines()))
+        if not pages:
+            there = {name: Topic(1, "") for name in config.topics.names()}
+            looked[0](Surroundings(None, there, overlooked={"g-ordered": {("or", 0): 200.0}}))
+            for path in ("/readyz", "/metrics"):
+                with contextlib.closing(HTTPConnection(lines[0]["listen"], timeout=PATIENCE_S)) as client:
+                    client.request("GET", path)
+                    pages.append(client.getresponse().read().decode())
+            looked[0](Surroundings(None, there))
+
+    connected(monkeypatch, stopper, shown)
+    assert run_service(config, stopper) == 0
+    lines.extend(map(json.loads, capsys.readouterr().out.splitlines()))
+    told = {line["event"]: line for line in lines}
+    assert told["partitions_unread"]["why"].startswith("nobody in the group g-ordered reads or[0], for 200 s: ")
+    assert told["works_again"]["check"] == "all_read"
+    assert "[-] all_read: nobody in the group g-ordered reads or[0]" in pages[0]
+    assert 'driftline_unread_seconds{partition="0",topic="or"} 200.0' in pages[1]
 
 
 def test_another_config_is_taken_at_a_commit_and_what_means_the_same_goes_on(

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.core import native
-from streamer.signals.columns import dense, group, groups_of
+from streamer.signals.columns import dense, group, groups_of, numbered
 from tests.signals.events import batch_of
 
 CODES = st.lists(st.integers(0, 9) | st.sampled_from((0, 500, 10**12)), max_size=40)
@@ -18,14 +18,15 @@ EVENTS = st.lists(st.tuples(st.booleans(), st.integers(-1, 3), st.integers(-1, 2
 GROUPINGS = [group, *([native.group] if native is not None else [])]
 
 
+@pytest.mark.parametrize("numbering", [dense, numbered])
 @settings(max_examples=200)
-@given(CODES)
-@example([])
-@example([10**12, 0, 10**12])  # Sorted: a table of so many codes has no room.
-def test_codes_are_numbered_in_the_order_in_which_they_appear(codes: list[int]) -> None:
+@given(codes=CODES)
+@example(codes=[])
+@example(codes=[10**12, 0, 10**12])  # Sorted: a table of so many codes has no room.
+def test_codes_are_numbered_in_the_order_in_which_they_appear(numbering: Any, codes: list[int]) -> None:
     numbers: dict[int, int] = {}
     expected = [numbers.setdefault(code, len(numbers)) for code in codes]
-    inverse, first = dense(np.array(codes, np.int64))
+    inverse, first = numbering(np.repeat(np.array(codes, np.int64), 2)[::2])
     assert inverse.tolist() == expected
     assert first.tolist() == [codes.index(code) for code in numbers]
 

@@ -25,6 +25,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<kafka::intake::Messages>()?;
     module.add_class::<detectors::adwin::Adwin>()?;
     module.add_class::<detectors::envelope::Envelope>()?;
+    module.add_class::<detectors::levels::Levels>()?;
     module.add_class::<detectors::page_hinkley::PageHinkley>()?;
     module.add_class::<detectors::reference::Reference>()?;
     module.add_class::<detectors::history::History>()?;

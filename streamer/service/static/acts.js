@@ -19,6 +19,7 @@ const CHOICES = [
 ];
 const JUDGED = [["useful", "It was of use"], ["not_useful", "It was of no use"]];
 const forms = new Map(); // by what they are about
+const abouts = new Map(); // likewise which alerts these are now: an incident may have grown since its form was made
 const waits = new Map(); // by the id of a command the line that its answer goes into
 
 const post = async (path, body) => {
@@ -69,23 +70,29 @@ const box = (out, title, inside, button, given) => {
   submitting(form, out, given);
   return el("details", { class: "act" }, el("summary", {}, title), form);
 };
-const told = (ids, common) => ids.map((alert) => ({ ...common, alert }));
+const told = (key, common) => abouts.get(key).map((alert) => ({ ...common, alert }));
+const boxed = (key, out, title, ...rest) => {
+  const place = placed(key, () => box(out, title, ...rest));
+  forms.get(key).querySelector("summary").textContent = title;
+  return place;
+};
 
 // Of an alert, or of all alerts of an incident.
 const acting = (all, key, ids, one) => {
   const may = all.acts || {}, many = ids.length > 1 ? ` (${ids.length} alerts)` : "";
   const over = !["firing", "open"].includes(one.status);
   // What became of it stands below the forms, which change with it.
+  abouts.set(key, ids);
   const made = [], said = placed(`${key} out`, () => el("div", { class: "out", role: "status" })), out = forms.get(`${key} out`);
-  if (may.commands && !over) made.push(placed(`${key} ${one.acknowledged ? "known" : ""}`, () => box(out, `Say what is to become of it${many}`,
+  if (may.commands && !over) made.push(boxed(`${key} ${one.acknowledged ? "known" : ""}`, out, `Say what is to become of it${many}`,
     el("fieldset", {}, el("legend", {}, "What is to be done; it begins once the command is in the log of events"), CHOICES.filter(([, , , no]) => !no(one)).map(([value, label, words]) => choice("do", value, label, words)),
       field("Mute for", el("select", { name: "for" }, Object.entries(LASTS).map(([value, label]) => el("option", { value, selected: value === "4h" ? "" : null }, label))))),
     [field("Why", el("input", { name: "why", required: "", maxlength: 500, size: 40 })), "Do it"],
-    (said) => { if (said.do !== "mute") delete said.for; return told(ids, said); })));
-  if (may.verdicts) made.push(placed(`${key} verdict`, () => box(out, `Say whether it was of use${many}`,
+    (said) => { if (said.do !== "mute") delete said.for; return told(key, said); }));
+  if (may.verdicts) made.push(boxed(`${key} verdict`, out, `Say whether it was of use${many}`,
     el("fieldset", {}, el("legend", {}, LEARN[all.learn] || LEARN.off), JUDGED.map(([value, label]) => choice("do", value, label)),
       field("Why it was of no use", el("select", { name: "reason" }, el("option", { value: "" }, "–"), Object.entries(may.reasons).map(([value, label]) => el("option", { value }, label))))),
-    ["", "Say so"], (said) => told(ids, said))));
+    ["", "Say so"], (said) => told(key, said)));
   if (made.length) return [el("h3", {}, "What can be done"), made, said];
   if (!all.control || over) return null;
   return [el("h3", {}, "Say what is to become of it"), el("p", { class: "soft" }, "Buttons come with server.control: true. By hand:"), el("pre", {}, el("code", {}, [

@@ -13,8 +13,8 @@ const spark = (values) => {
 };
 
 const day = (at) => new Date(at).toISOString().slice(5, 16).replace("T", " ");
-// Of a stretch of time an end: with seconds where it is short.
-const stamp = (at, span) => (span < 600000 ? new Date(at).toISOString().slice(11, 19) : day(at));
+// Of a stretch of time an end: with seconds where it is short, or less, so that both ends differ.
+const stamp = (at, span) => (span < 600000 ? new Date(at).toISOString().slice(11, span < 2000 ? 23 : 19) : day(at));
 // As wide as there is room: letters in a chart are as large as beside it.
 const room = (most) => Math.max(280, Math.min(most, main.clientWidth - 44));
 const words = (made, text) => { made.textContent = text; return made; };

@@ -60,6 +60,10 @@ const alerts = (list) => (list.length ? table(["State", "Severity", "What moved"
 const TIERS = "school: too few days were seen, only the unmistakable is told; calibrated: from the series' own days; proved: its averages vary as those of independent values do.";
 const named = (labels) => [labels.signal, ...Object.entries(labels).filter(([key]) => !["monitor", "signal"].includes(key)).map(([key, text]) => `${key}=${text}`)].join(", ");
 
+// Series that need equally many days are told together.
+const schooled = (learning) => [...new Set(learning.map((one) => one.days))].sort((a, b) => b - a).map((days) => el("li", {}, `${days} more healthy ${days === 1 ? "day" : "days"} with values: `,
+  learning.filter((one) => one.days === days).map((one) => `${one.labels.monitor} (${named(one.labels)})`).join(", ")));
+
 // How good predictions were, of windows whose labels came; a share with its exact interval.
 const share = (part) => (part ? `${(100 * part.share).toFixed(1)} % (${part.interval.map((v) => (100 * v).toFixed(1)).join(" to ")})` : "–");
 // What was estimated without labels, how often such intervals held, and why there is no estimate.
@@ -92,6 +96,19 @@ const nextOf = (all, one, began, command) => (one.status !== "firing" ? ["Nothin
 ].filter(Boolean));
 const happenings = (marks, since) => el("ul", { class: "plain" }, [...marks].reverse().map((mark) => el("li", {}, since ? [el("strong", {}, `${before(mark, new Date(since).toISOString())} it began`), ": "] : null, mark.text, since ? ", " : ": ", time(mark.time))));
 
+// What becomes of a record: each is one of these.
+const FATES = [["ordered", "Put in order"], ["used", "Used"], ["late", "Late"], ["duplicate", "Repeated"], ["filtered", "Filtered"], ["dead_lettered", "Dead letters"]];
+const READ = { unread: "▲ by nobody", silent: "▲ nothing is heard of it", awaited: "○ not heard of yet", behind: "◆ a backlog", read: "● all there is" };
+const place = (one) => `${one.topic}[${one.partition}]`;
+const rate = (value) => (value === null || value === undefined ? "–" : value >= 100 ? number(Math.round(value)) : number(Number(value.toPrecision(3))));
+const snapshotOf = (one) => (one.snapshot_s === null ? "–" : `up to ${lasting(1000 * one.snapshot_s)} old, ${number(one.replayed)} records`);
+const wrong = (all) => {
+  const { unread, silent } = all.pipeline.wrong, many = (count) => (count === 1 ? "1 partition is" : `${number(count)} partitions are`);
+  const said = [unread ? `${many(unread)} read by nobody: what is in there is not watched. A member that starts or ends shares them out anew.` : null,
+    silent ? `Nothing is heard of ${silent === 1 ? "1 partition" : `${number(silent)} partitions`} that should be read: is the process that had it gone, or does it hang?` : null].filter(Boolean);
+  return said.length ? el("p", { class: "note" }, "▲ ", said.join(" "), " ", location.hash.startsWith("#/pipeline") ? null : link("#/pipeline", "Which ones")) : null;
+};
+
 const VIEWS = {
   "": async (all) => {
     const asked = new URLSearchParams(location.hash.split("?")[1]), wanted = asked.get("find") || "";
@@ -99,7 +116,7 @@ const VIEWS = {
     find.addEventListener("change", () => { location.hash = find.value ? `#/?find=${encodeURIComponent(find.value)}` : "#/"; });
     const open = all.incidents.filter((one) => one.status === "open"), shown = all.models, { found, models } = all.count;
     const over = all.incidents.length - open.length;
-    return [el("h2", {}, `Open incidents (${open.length})`), open.length ? incidents(open) : el("p", { class: "soft" }, "None: no model has to be looked at now. ", over ? link("#/alerts", `${over} of the last 14 days ${over === 1 ? "is" : "are"} over`) : null),
+    return [wrong(all), el("h2", {}, `Open incidents (${open.length})`), open.length ? incidents(open) : el("p", { class: "soft" }, "None: no model has to be looked at now. ", over ? link("#/alerts", over === 1 ? "1 incident of the last 14 days is over" : `${over} incidents of the last 14 days are over`) : null),
       el("h2", {}, `Models (${models})`), find,
       shown.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], shown.map((one) => [
         link(name(one.model), one.model), state(one.state), String(one.incidents), String(one.alerts), number(one.per_minute), spark(one.minutes),
@@ -136,7 +153,7 @@ const VIEWS = {
       one.school_until ? el("p", { class: "note" }, "In school: daily and weekly patterns are being learned until ", time(one.school_until), "; alerts by then are provisional.") : null,
       el("dl", {}, ...[["Events", `${number(one.events)}, ${number(one.per_minute)} a minute`], ["Last event", time(one.newest_event)],
         ["Series", `${one.series.ready} known, ${one.series.warming} warming up`], ["Limits of series", tiers ? el("span", {}, tiers, el("br"), el("span", { class: "soft" }, TIERS)) : "given by the config"],
-        ["Still in school", one.learning.length ? el("ul", {}, one.learning.map((l) => el("li", {}, `${l.labels.monitor}: ${named(l.labels)}, needs ${l.days} more healthy ${l.days === 1 ? "day" : "days"} with values`))) : null],
+        ["Still in school", one.learning.length ? el("ul", {}, schooled(one.learning)) : null],
         ["Windows", Object.entries(one.windows).map(([ended, count]) => `${count} ${ended}`).join(", ") || "–"],
         ["Not watched", one.unwatched.map((u) => `${u.signal}: ${u.why}`).join("; ") || "nothing that the config asks for"],
       ].filter(([, said]) => said !== null).flatMap(([term, said]) => [el("dt", {}, term), el("dd", {}, said)])),
@@ -193,15 +210,24 @@ const VIEWS = {
       el("details", {}, el("summary", {}, "The record"), el("pre", {}, el("code", {}, JSON.stringify(one, null, 2))))];
   },
   pipeline: async (all) => {
-    const notes = all.notes || [];
-    return [el("h2", {}, "Pipeline"), notes.length ? notes.map((text) => el("p", { class: "note" }, text)) : el("p", {}, "Nothing is waited for."),
-      all.partitions.length ? table(["Partition", "#Offset", "#Used", "#Late", "#Repeated", "#Filtered", "#Dead letters", "Read", "Heard"], all.partitions.map((one) => [
-        `${one.topic}[${one.partition}]`, number(one.offset), ...["used", "late", "duplicate", "filtered", "dead_lettered"].map((what) => number(one.account[what])),
-        one.caught_up ? "all there is" : "a backlog", ago(all.now_ms - one.time_ms)])) : el("p", { class: "soft" }, "No sign of life yet."),
-      el("h3", {}, "Fields that could not be used"), (() => {
-        const odd = all.partitions.flatMap((one) => one.odd.map((field) => [`${one.topic}[${one.partition}]`, field.field, field.reason, number(field.count)]));
-        return odd.length ? table(["Partition", "Field", "Why", "#Events"], odd) : el("p", { class: "soft" }, "None.");
-      })()];
+    const notes = all.notes || [], { stages, partitions, more, unknown } = all.pipeline;
+    const odd = partitions.flatMap((one) => one.odd.map((field) => [place(one), field.field, field.reason, number(field.count)]));
+    const fates = FATES.filter(([fate]) => fate !== "ordered" || partitions.some((one) => fate in one.account)); // Of one stage there is no order.
+    const dead = partitions.some((one) => one.account.dead_lettered);
+    return [el("h2", {}, "Pipeline"), notes.length ? notes.map((text) => el("p", { class: "note" }, text)) : el("p", {}, "Nothing is waited for."), wrong(all),
+      el("h3", {}, "From input to outbox, a second, of the last 5 minutes"),
+      stages.length ? [table(["Stage", "#Partitions", "#In", ...fates.map(([, head]) => `#${head}`), "#Windows", "#Alerts out"], stages.map((one) => [
+        one.rates.ordered !== undefined ? "1: puts events in the order of their models" : stages.length > 1 ? "2: watches" : "watches", String(one.partitions),
+        ...["in", ...fates.map(([fate]) => fate), "windows", "told"].map((what) => rate(one.rates[what]))])),
+      el("p", { class: "soft" }, "What comes in is one of the columns up to dead letters, and only that. Windows: that have ended. Alerts out: records of alerts and incidents.")]
+        : el("p", { class: "soft" }, "Known after two signs of life: one comes with every heartbeat.interval (1 min)."),
+      el("h3", {}, "Partitions"), unknown ? el("p", { class: "note" }, `Lag and snapshots are not known: ${unknown}`) : null,
+      partitions.length ? table(["Partition", "Read", "#In a second", "#Lag", "Snapshot", "#Offset", ...fates.map(([, head]) => `#${head}`), "Heard"], partitions.map((one) => [
+        place(one), READ[one.state], rate((one.rates || {}).in), number(one.lag), snapshotOf(one), number(one.offset),
+        ...fates.map(([fate]) => number(one.account[fate])), one.time_ms ? ago(all.now_ms - one.time_ms) : "never"])) : el("p", { class: "soft" }, "No sign of life yet."),
+      more ? el("p", { class: "soft" }, `${more} more, with which nothing worse is the matter.`) : null,
+      el("p", { class: "soft" }, "Lag: records behind what is committed. Snapshot: how old it is at most, and how many records a restart reads again.", dead ? " Dead letters stand in their own topic with place and reason (topics.dead_letter); driftline explain -c FILE --input EVENTS.jsonl says why a record became one." : ""),
+      el("h3", {}, "Fields that could not be used"), odd.length ? table(["Partition", "Field", "Why", "#Events"], odd) : el("p", { class: "soft" }, "None.")];
   },
   config: async (all) => {
     return [el("h2", {}, "Config"), el("p", { class: "soft" }, `hash ${all.config_hash}, version ${all.service}`), el("pre", {}, el("code", {}, all.config))];

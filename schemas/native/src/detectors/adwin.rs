@@ -14,6 +14,8 @@ pub struct Adwin {
     up: bool,
     down: bool,
     pub rows: Vec<Window>,
+    /// By row how many times epsilon two sides must differ by; no part of a dump.
+    times: Vec<f64>,
 }
 
 impl Adwin {
@@ -39,7 +41,7 @@ impl Adwin {
         if window.tick % self.params.clock != 0 {
             return None;
         }
-        let (moved, epsilon) = window.shrink(&self.params)?;
+        let (moved, epsilon) = window.shrink(&self.params, self.times[row as usize])?;
         match moved > 0.0 {
             true => self.up.then_some((1, moved, epsilon)),
             false => self.down.then_some((-1, -moved, epsilon)),
@@ -70,7 +72,7 @@ impl Adwin {
             return Err(PyValueError::new_err("a level has 2 to 255 buckets"));
         }
         let params = Params { delta, clock, max_buckets, min_window_length, grace_period };
-        Ok(Adwin { params, up, down, rows: Vec::new() })
+        Ok(Adwin { params, up, down, rows: Vec::new(), times: Vec::new() })
     }
 
     #[getter]
@@ -81,11 +83,21 @@ impl Adwin {
     fn resize(&mut self, rows: usize) {
         if rows > self.rows.len() {
             self.rows.resize(rows, FRESH);
+            self.times.resize(rows, 1.0);
         }
     }
 
     fn retain(&mut self, rows: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
-        retain(&mut self.rows, slice(&rows)?, 1)
+        let rows = slice(&rows)?;
+        retain(&mut self.rows, rows, 1)?;
+        retain(&mut self.times, rows, 1)
+    }
+
+    /// Two sides of a window of each row must differ by so many times epsilon from now on, at least once it.
+    fn raise_thresholds(&mut self, times: PyReadonlyArray1<'_, f64>) -> PyResult<()> {
+        check_length(&[times.len()?, self.rows.len()])?;
+        self.times.copy_from_slice(slice(&times)?);
+        Ok(())
     }
 
     fn update<'py>(
@@ -194,6 +206,7 @@ impl Adwin {
                 cells,
             });
         }
+        self.times = vec![1.0; rows.len()];
         self.rows = rows;
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::f64::consts::{LN_2, LN_10};
 
 use crate::detectors::extremes::{EULER, FRESH_SIDE, GUMBEL, LAG, MEMORY, Side};
 
-const SIZE: f64 = 8.0;
+pub const SIZE: f64 = 8.0;
 const RATIOS: [f64; SIDES] = [2.0, 0.5, 5.0, 0.1];
 const LOGS: [f64; SIDES] = [LN_2, -LN_2, 1.6094379124341003, -LN_10];
 const RARE: f64 = 0.35;
@@ -19,7 +19,7 @@ const ODD: f64 = 8.0;
 const APART: f64 = 1.5;
 const WIDER: f64 = 2.0;
 const ROUNDING: f64 = 1e-9;
-const SIDES: usize = 4;
+pub const SIDES: usize = 4;
 const TOTALS: usize = 9;
 pub const WIDTH: usize = TOTALS + (2 + 4 + LAG + 1) * SIDES;
 
@@ -29,8 +29,8 @@ pub type Counts = (f64, f64);
 /// Of a row its totals, see TOTALS in Python; its sums, how many values ago each began, and their days.
 #[derive(Clone)]
 pub struct Cusums {
-    n: f64,
-    ones: f64,
+    pub n: f64,
+    pub ones: f64,
     mixed: f64,
     came: f64,
     expected: f64,
@@ -38,8 +38,8 @@ pub struct Cusums {
     weight: f64,
     apart: f64,
     next: f64,
-    sums: [f64; SIDES],
-    since: [f64; SIDES],
+    pub sums: [f64; SIDES],
+    pub since: [f64; SIDES],
     sides: [Side; SIDES],
 }
 

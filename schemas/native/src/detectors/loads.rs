@@ -19,12 +19,12 @@ pub struct Loads {
 
 pub const FRESH_LOADS: Loads = Loads { since_ms: NEVER, pace_ms: 0.0, known: [[0.0; KINDS]; LOADS] };
 
-fn load_of(took_ms: f64) -> usize {
+pub fn load_of(took_ms: f64) -> usize {
     let bits = i64::BITS - (took_ms as i64).leading_zeros();
     (bits as usize).min(LOADS - 1)
 }
 
-fn paced(pace_ms: f64, took_ms: f64) -> f64 {
+pub fn paced(pace_ms: f64, took_ms: f64) -> f64 {
     let anew = pace_ms == 0.0 || took_ms * PACE < pace_ms;
     if anew { took_ms } else { pace_ms + (took_ms - pace_ms) / PACE }
 }

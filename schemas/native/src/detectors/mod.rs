@@ -9,6 +9,7 @@ pub mod envelope_state;
 pub mod extremes;
 pub mod history;
 pub mod last_change;
+pub mod levels;
 pub mod loads;
 pub mod page_hinkley;
 pub mod reference;

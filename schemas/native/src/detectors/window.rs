@@ -171,8 +171,9 @@ impl Window {
         }
     }
 
-    /// The first cut, oldest first, whose two sides differ: (difference of means new - old, epsilon).
-    fn find_cut(&self, params: &Params) -> Option<(f64, f64)> {
+    /// The first cut, oldest first, whose two sides differ by so many `times` epsilon: (difference of means new - old,
+    /// that bound).
+    fn find_cut(&self, params: &Params, times: f64) -> Option<(f64, f64)> {
         let width = self.width;
         if width < 2.0 {
             return None;
@@ -196,7 +197,7 @@ impl Window {
                     let recip = 1.0 / (before - least + 1.0) + 1.0 / (after - least + 1.0);
                     let moved = sum_before / before - sum_after / after;
                     // Rounding can leave a variance below zero: epsilon is then NaN, and nothing exceeds NaN.
-                    let epsilon = (2.0 * recip * variance * delta_prime).sqrt() + slack * recip;
+                    let epsilon = ((2.0 * recip * variance * delta_prime).sqrt() + slack * recip) * times;
                     if moved.abs() > epsilon {
                         return Some((-moved, epsilon));
                     }
@@ -206,7 +207,7 @@ impl Window {
         None
     }
 
-    /// Whether some cut comes near its bound: false is certain, true is for `find_cut` to decide in river's own order.
+    /// Whether some cut comes near epsilon, which no bound is less than: false is certain, true is for `find_cut` to decide in river's own order.
     ///
     /// A cut of the W values into a and b moves the mean by D / ab, with D = W * sum of the a - total * a. The bound of
     /// river is at least what it would be with W / ab for `recip`, as min_window_length is at least 1; so, times ab,
@@ -235,12 +236,12 @@ impl Window {
     }
 
     /// Drop the oldest buckets while the window can be cut; the last cut found.
-    pub fn shrink(&mut self, params: &Params) -> Option<(f64, f64)> {
+    pub fn shrink(&mut self, params: &Params, times: f64) -> Option<(f64, f64)> {
         if self.width <= params.grace_period {
             return None;
         }
         let mut last = None;
-        while let Some(cut) = self.find_cut(params) {
+        while let Some(cut) = self.find_cut(params, times) {
             self.delete_oldest(params);
             last = Some(cut);
         }

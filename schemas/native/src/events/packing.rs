@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use hashbrown::HashMap;
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -40,10 +41,16 @@ impl<'a> Table<'a> {
         check_codes(event, events)?;
         check_ascending(event)?;
         check_codes(name, names)?;
-        let (mut begins, mut at) = (Vec::with_capacity(events + 1), 0);
+        let (mut begins, mut at, mut each) = (Vec::with_capacity(events + 1), 0, 0);
         for number in 0..events as i32 {
             begins.push(at);
-            at += event[at..].iter().take_while(|&&event| event == number).count();
+            // They ascend, so an event that has as many as the one before shows it by its last, and by what is behind.
+            let as_many =
+                each > 0 && event.get(at + each - 1) == Some(&number) && event.get(at + each) != Some(&number);
+            if !as_many {
+                each = event[at..].iter().take_while(|&&event| event == number).count();
+            }
+            at += each;
         }
         begins.push(at);
         Ok(Table { begins, name })
@@ -94,19 +101,22 @@ impl<'a> Texts<'a> {
 }
 
 impl Batch<'_> {
-    /// What each event takes in bytes, at most, as if it shared no text with another; nothing where all of them together
-    /// fit into one record.
-    fn weights(&self) -> Option<Vec<usize>> {
+    /// What each event takes in bytes, at most, as if it shared no text with another; nothing where no lane has more of
+    /// them than fit into one record.
+    fn weights(&self, lane: &[i64]) -> Option<Vec<usize>> {
         let sizes = |texts: &[&str]| texts.iter().map(|text| text.len() + TEXT_BYTES).collect::<Vec<_>>();
         let (names, strings) = (sizes(&self.names), sizes(&self.strings));
         let most = |sizes: &[usize]| sizes.iter().copied().max().unwrap_or(0);
-        let values = self.tables.iter().map(|table| table.name.len()).sum::<usize>();
+        let (name, string) = (most(&names), most(&strings));
         let odd = self.odd.iter().map(|(_, field, _)| VALUE_BYTES + TEXT_BYTES + field.len());
-        let bound = self.offsets.len() * (EVENT_BYTES + 2 * most(&strings))
-            + values * (VALUE_BYTES + most(&names))
-            + self.text.len() * most(&strings)
-            + odd.clone().sum::<usize>();
-        if bound <= RECORD_BYTES_MAX {
+        // At most, by how many values they have: a look at each of these costs a quarter of packing them.
+        let mut of_lane = HashMap::<i64, usize>::new();
+        for (event, &lane) in lane.iter().enumerate() {
+            let [numbers, texts, nulls] = [0, 1, 2].map(|table: usize| self.tables[table].of(event as u32).len());
+            *of_lane.entry(lane).or_default() +=
+                EVENT_BYTES + 2 * string + (numbers + texts + nulls) * (VALUE_BYTES + name) + texts * string;
+        }
+        if of_lane.values().max().unwrap_or(&0) + odd.clone().sum::<usize>() <= RECORD_BYTES_MAX {
             return None;
         }
         let of = |code: i32| strings.get(code as usize).copied().unwrap_or(0);
@@ -303,7 +313,7 @@ pub fn pack<'py>(
         .map(|(&part, &offset)| if part < 0 { -1 } else { 2 * part + i64::from(offset >= first_end) })
         .collect();
     let records: Vec<(i64, Vec<u8>)> = py.detach(|| {
-        let (order, pieces) = pieces(&lane, batch.weights().as_deref());
+        let (order, pieces) = pieces(&lane, batch.weights(&lane).as_deref());
         let of = |piece: Range<usize>| {
             let lane = lane[order[piece.start] as usize];
             (lane >= 0).then(|| (lane / 2, batch.record(&order[piece], lane % 2 == 0)))
