@@ -104,8 +104,9 @@ def looked_at(config: Config, source: Source, number: int) -> list[str]:
     for partition, records in source:
         if count + len(records) >= number:
             one, sides = records[number - count - 1], sides_of(config)
-            topic = partition[0]
-            what = side_view(one, sides[topic], topic) if topic in sides else view(one, fields_of(config), topic)
+            topic, roles = partition[0], config.roles()
+            side = topic in sides
+            what = side_view(one, sides[topic], topic) if side else view(one, fields_of(config), topic, roles)
             told = list(lines(what))
             return [f"record {number} is {told[0]}", *told[1:], ""]
         count += len(records)

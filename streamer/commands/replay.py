@@ -99,7 +99,7 @@ def replay(
             else:
                 files = parse_inputs(inputs, config.topics.first())
                 source = _file_records(files, config)
-                if engine.joined is not None:
+                if engine.joined is not None and (config.topics.sides or len(files) > 1):
                     source = by_time(config, source)
             source = stack.enter_context(_progress(source))
             printed = Counter(

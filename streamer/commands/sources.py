@@ -107,8 +107,8 @@ class History:
 
     def __call__(self, what: str) -> Iterator[tuple[Partition, list[Record]]]:
         """All records, from the first on; `what` stands beside the bar."""
-        source = self.as_given()
-        if not self.topic and self.configs[0].topics.sides:
+        source, topics = self.as_given(), self.configs[0].topics
+        if not self.topic and (topics.sides or (topics.ordered and len(self.files) > 1)):
             source = by_time(self.configs[0], source)
         with said_in_words():
             total = self.range.total() if self.topic else sum(files.total() for _, files in self.files)

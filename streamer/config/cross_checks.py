@@ -18,7 +18,7 @@ from streamer.config.problems import WARNINGS, did_you_mean, quoted
 from streamer.config.topic_patterns import stands_for
 from streamer.config.units import parse_duration
 from streamer.config.yaml_source import PathKey, Source
-from streamer.signals.grammar import AGGREGATE, COUNTS, Signal, aggregate_of, is_pattern, parse_signal
+from streamer.signals.grammar import AGGREGATE, COUNTS, Signal, aggregate_of, is_pattern, matches, parse_signal
 
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -61,7 +61,7 @@ def what_is_invalid_has_a_check(raw: Any) -> Iterator[Complaint]:
         if not isinstance(signal, str) or not signal.startswith("invalid."):
             continue
         member = signal.removeprefix("invalid.")
-        if member not in checks and not (member == "*" and checks):
+        if member not in checks and not (is_pattern(member) and any(matches(member, check) for check in checks)):
             near = did_you_mean(member, checks) if checks else " There are no checks."
             yield Complaint(("monitors", name, "signal"), "bad-value", f"no check is about {quoted(member)}.{near}")
 

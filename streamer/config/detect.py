@@ -14,7 +14,7 @@ from detectors.params import OF_THE_BUDGET, RIVER_DETECTORS, Params, River
 from detectors.peers import LEAST
 from streamer.config.problems import quoted
 from streamer.config.types import Date, Direction, Duration, Model, Pattern, Pointer, Share, Zone
-from streamer.signals.checks import Check, text_of
+from streamer.signals.checks import Check, texts_of
 
 DAYS = "A breach is also beyond what its healthy days have shown, once there was a week of them"
 
@@ -28,7 +28,7 @@ class CheckRule(Model):
     allowed: list[str | int | float | bool] | None = Field(
         None,
         min_length=1,
-        description="What is none of these is invalid; 12 in the event is also '12', and true 'true'.",
+        description="What is none of these is invalid; 12 in the event is also '12', true 'true'; 2.0 here is 2.",
     )
     pattern: Pattern | None = Field(None, description="A text that does not match as a whole is invalid (Python re).")
     required: bool = Field(False, description="Absent or null is invalid.")
@@ -46,7 +46,7 @@ class CheckRule(Model):
         return self
 
     def compiled(self) -> Check:
-        allowed = None if self.allowed is None else tuple(map(text_of, self.allowed))
+        allowed = None if self.allowed is None else tuple(text for value in self.allowed for text in texts_of(value))
         pattern = None if self.pattern is None else re.compile(self.pattern)
         return Check(self.type, self.min, self.max, allowed, pattern, self.required, self.same_as, self.tolerance)
 
@@ -179,7 +179,7 @@ class DetectFraction(Detect):
     max: Share = Field(description="The share of a window above which it is a breach.")
     clear: Share | None = Field(None, description="At or below this it is clear again; default 0.8 of max.")
     days: bool = Field(False, description=f"{DAYS}: the shares of its windows.")
-    min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
+    min_count: int = Field(30, ge=1, description="A window of time with fewer events has no verdict.")
 
     @property
     def clear_below(self) -> float:
@@ -196,7 +196,7 @@ class DetectShare(Detect):
     kind: Literal["share"] = Field(description="Share of a 0/1 signal per window against its reference's.")
     change: float = Field(0.5, gt=0, le=1000, description="A breach is off by more than this part of the reference ..")
     chance: Share = Field(1e-6, description=".. and would come by chance more seldom than this (Fisher's exact test).")
-    min_count: int = Field(30, ge=1, description="A window with fewer events has no verdict.")
+    min_count: int = Field(30, ge=1, description="A window of time with fewer events has no verdict.")
 
 
 Counted = DetectFraction | DetectShare

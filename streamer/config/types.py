@@ -28,6 +28,9 @@ from streamer.config.units import DURATION, SIZE, parse_duration, parse_size, sh
 from streamer.signals.grammar import CHECKED, parse_signal
 from streamer.signals.kinds import FAMILIES
 
+NAME = r"\S(?:.*\S)?"
+"""Of a feature, score or segment, as events have it: "Total Charges" is one."""
+
 
 def _signal(text: str) -> str:
     if text.startswith("/"):
@@ -44,7 +47,7 @@ def _signal(text: str) -> str:
 
 
 def _by(text: str) -> str:
-    if text not in ("version", "caller", "label") and not re.fullmatch(r"segment\.\S+", text):
+    if text not in ("version", "caller", "label") and not re.fullmatch(rf"segment\.{NAME}", text):
         raise ValueError(f"{quoted(text)} is not version, caller, label or segment.NAME.{instead_of_split(text)}")
     return text
 
@@ -74,18 +77,19 @@ def _pattern(text: str) -> str:
 
 
 def _checked(text: str) -> str:
-    if text not in CHECKED and not re.fullmatch(r"features\.(?!\*$)\S+", text):
+    if text not in CHECKED and not re.fullmatch(rf"features\.(?!\*$){NAME}", text):
         near = f" Of a feature: {'features.' + text!r}." if re.fullmatch(r"[A-Za-z_]\w*", text) else ""
         raise ValueError(f"{quoted(text)} is not features.NAME or one of {', '.join(CHECKED)}.{near}")
     return text
 
 
 def _excluded(text: str) -> str:
-    return text if re.fullmatch(r"score\.\S+|logit\.[0-9*?]+", text) else _features(text, ", score.NAME or logit.INDEX")
+    said = re.fullmatch(rf"score\.{NAME}|logit\.[0-9*?]+", text)
+    return text if said else _features(text, ", score.NAME or logit.INDEX")
 
 
 def _features(text: str, others: str = "") -> str:
-    if not re.fullmatch(r"features\.\S+", text):
+    if not re.fullmatch(rf"features\.{NAME}", text):
         near = f" Did you mean {quoted('features.' + text)}?" if re.fullmatch(r"[\w*?-]+", text) else ""
         wanted = f"features.NAME{others}, with * for any text and ? for any character"
         raise ValueError(f"{quoted(text)} is not {wanted}.{near}")

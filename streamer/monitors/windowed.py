@@ -50,10 +50,11 @@ class CountedMonitor(MonitorBase):
         offsets, times = batch.offsets[column.events], batch.times_ms[column.events]
         detect, found = self.config.detect, []
         assert isinstance(detect, Counted)
+        least = min(detect.min_count, self.config.windows.events or detect.min_count)  # A full one is enough.
         for window in self.windows.update(column.rows, column.values, offsets, times, list(column.reasons)):
             self.last[window.row] = window
             time_ms = int(batch.times_ms[column.events[window.closed_by]])
-            verdict = None if window.late or window.n < detect.min_count else self.judge(window, time_ms)
+            verdict = None if window.late or window.n < least else self.judge(window, time_ms)
             ended = "late" if window.late else "insufficient" if verdict is None else "evaluated"
             model = self.table.keys[window.row][0][0]
             note(self.outcomes, model, ended)

@@ -112,24 +112,29 @@ def _opened(path: Path) -> _File:
         if text.read(2) in ("\xff\xfe", "\xfe\xff"):  # What spreadsheets call Unicode.
             encoding = "utf-16"
     with _text(path, encoding) as text:
-        said = SEP_LINE(text.readline())
-    found = [_head(path, encoding, one, said) for one in (said[1] if said else SEPARATORS)]
+        line, before = text.readline(), 0
+        said = SEP_LINE(line)
+        while line.isspace() or (said and not before):
+            line, before = text.readline(), before + 1
+    if line.startswith("{"):
+        raise BadInput(f"{path}: is JSON, no table: name it {path.stem}.jsonl")
+    found = [_head(path, encoding, one, before) for one in (said[1] if said else SEPARATORS)]
     _, file = max(found, key=lambda one: one[0])
     if not any(file.header):
         raise BadInput(f"{path}: has no line of column names")
     return file
 
 
-def _head(path: Path, encoding: str, separator: str, said: object) -> tuple[tuple[bool, int], _File]:
+def _head(path: Path, encoding: str, separator: str, before: int) -> tuple[tuple[bool, int], _File]:
     """The file as it would be by that separator, and how much speaks for it."""
     with _text(path, encoding) as text:
-        if said:
+        for _ in range(before):
             text.readline()
         reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
         header, like = [name.strip() for name in next(reader, [])], False
         with suppress(csv.Error):  # Told with its line when the rows are read.
             like = all(len(_cut(row, len(header))) == len(header) for row in islice(reader, LOOK) if row)
-    return (len(header) > 1 and like, len(header)), _File(path, encoding, separator, header, 1 if said else 0)
+    return (len(header) > 1 and like, len(header)), _File(path, encoding, separator, header, before)
 
 
 def _cut(row: list[str], length: int) -> list[str]:

@@ -3,7 +3,8 @@
     {"topic": "labels", "partition": 0, "offset": 7, "tstype": "create", "ts": 1767225600000, "broker": 0,
      "headers": ["name", "value"], "key": "e1", "payload": "{...}"}
 
-Each line has all of these members but the headers, and no other; what has others is an event. A payload of null is a
+Each line has all of these members but the headers, and of older kcats the broker, and no other; what has others is an
+event. A payload of null is a
 record without a value. Which file stands for which topic and partition the command line says.
 """
 
@@ -16,8 +17,8 @@ import orjson
 from schemas.events.batch import Record
 
 BEGIN = b'{"topic":'
-MEMBERS = frozenset({"topic", "partition", "offset", "tstype", "ts", "broker", "key", "payload"})
-MORE = frozenset({"headers", "key_schema_id", "value_schema_id"})
+MEMBERS = frozenset({"topic", "partition", "offset", "tstype", "ts", "key", "payload"})
+MORE = frozenset({"broker", "headers", "key_schema_id", "value_schema_id"})
 AROUND = 2_048
 """Bytes that a line has beside the payload and its escapes."""
 

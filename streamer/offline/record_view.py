@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from schemas.events.batch import REASONS, Batch, Record
@@ -14,11 +15,16 @@ from schemas.events.mapping import document_of, rows_of
 from schemas.events.odd import PATHS
 from schemas.events.side import ID, Side, SideDecoder
 from streamer.config.problems import did_you_mean
-from streamer.signals.roles import COMMAND, LABELLED, REFERENCE, REVIEWED
+from streamer.signals.roles import COMMAND, GOLDEN, LABELLED, OPT_OUT, REFERENCE, REVIEWED, has, is_true
 
 SHOWN_MAX = 40
 ELSEWHERE = "another field was pointed at what holds it"
 ROLE_SAYS = {LABELLED: "a label", REFERENCE: "feedback", REVIEWED: "a verdict", COMMAND: "a command"}
+NO_ROLES: Mapping[str, str] = {}
+SET_APART = {
+    OPT_OUT: "opted out by {}: it is filtered, and nothing of it is remembered",
+    GOLDEN: "a golden probe by {}: only checks look at it",
+}
 
 
 class Seen(NamedTuple):
@@ -38,9 +44,9 @@ class View(NamedTuple):
     fields: list[Seen]
 
 
-def view(record: Record, fields: Fields, topic: str) -> View:
-    """Look at a record as the decoder does."""
-    batch = Decoder(fields)([record], topic)
+def view(record: Record, fields: Fields, topic: str, roles: Mapping[str, str] = NO_ROLES) -> View:
+    """Look at a record as the decoder does. `roles`: the pointer of each role that a field may have."""
+    batch = replace(Decoder(fields)([record], topic), aliases=dict(roles))
     count = len(batch.offsets) + len(batch.rejects)
     try:
         size = fields.message_bytes
@@ -50,7 +56,8 @@ def view(record: Record, fields: Fields, topic: str) -> View:
         detail = f" ({bad.detail})" if bad.detail else ""
         return View(f"a dead letter: {bad.reason}, {REASONS[bad.reason]}{detail}", 0, [])
     first = [reject for reject in batch.rejects if (reject.row or 0) == 0]
-    told = "an event" if count == 1 else f"{count:,} events; of the first:"
+    role = next((f", {says.format(roles[one])}" for one, says in SET_APART.items() if _first_is(batch, one)), "")
+    told = f"an event{role}" if count == 1 else f"{count:,} events; of the first{role}:"
     if first:
         told = f"a dead letter: {first[0].reason}, {REASONS[first[0].reason]} ({first[0].detail})"
     odd = {one.field: one.reason for one in batch.odd if one.event == 0}
@@ -66,6 +73,12 @@ def side_view(record: Record, side: Side, topic: str) -> View:
         told = f"a dead letter: {bad.reason}, {REASONS[bad.reason]} ({bad.detail})"
     seen = [one._replace(name=side.about if one.name == ID else one.name) for one in found.fields]
     return View(told, found.rows, [one for one in seen if one.why != ELSEWHERE])
+
+
+def _first_is(batch: Batch, role: str) -> bool:
+    """Whether the first event has that role; it may be a dead letter."""
+    there = has(batch, role) and len(batch.offsets) > 0 and (batch.rows is None or batch.rows.item(0) == 0)
+    return there and bool(is_true(batch, role)[0])
 
 
 def _field(name: str, selector: Selector, row: Any, record: Record, topic: str, odd: dict[str, str]) -> Seen:

@@ -100,8 +100,8 @@ def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
 class Replay:
     """Tasks by partition, made when their first records come. `step` returns what `run` would have published.
     `ticking`: time passes; who only learns from events needs none. `first_end`: what is before it was there when the
-    group first came, and was read as school; while it was, nobody listened for a silence. `together`: where feedback or
-    labels have a topic of their own all records come in their order, and are of the tasks of the ordered log.
+    group first came, and was read as school; while it was, nobody listened for a silence. `together`: with
+    `kafka.order: model` all records come in their order, and are of the tasks of the ordered log.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Replay:
         self.roles = config.roles()
         self.tasks: dict[Partition, Task] = {}
         self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms), Rejects()
-        self.joined = Joined(config, generation) if together and config.topics.sides else None
+        self.joined = Joined(config, generation) if together and config.topics.ordered else None
 
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         """What is published of these; their places in a partition ascend."""

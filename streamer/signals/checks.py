@@ -82,6 +82,17 @@ def text_of(value: str | float | bool) -> str:
     return str(value)
 
 
+def texts_of(value: str | float | bool) -> tuple[str, ...]:
+    """All that an event may say for a value of the config: 2 is also the version `2.0`, and 2.0 the label `2`.
+
+    >>> texts_of(2.0), texts_of("2.0"), texts_of(True)
+    (('2', '2.0'), ('2.0',), ('true',))
+    """
+    if isinstance(value, bool | str) or abs(value) >= 2**53 or not float(value).is_integer():
+        return (text_of(value),)
+    return text_of(value), repr(float(value))
+
+
 @lru_cache(256)
 def numbers_of(allowed: tuple[str, ...]) -> NDArray[np.float64]:
     """The numbers among allowed texts: a code is the same one whether an event has it as 12 or as "12"."""

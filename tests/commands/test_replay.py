@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -226,3 +227,38 @@ def test_files_of_two_topics_are_read_in_the_order_of_their_times_and_meet(tmp_p
     assert "120 records = 120 used" in result.stderr
     alone = CliRunner().invoke(main, ["replay", "-c", str(path), "--topic", "clicks"])
     assert (alone.exit_code, "replay --topic drift-ordered" in alone.stderr) == (2, True)
+
+
+ONE_OF_TWO = """version: 1
+kafka: {{brokers: "b:1", order: {order}}}
+topics: {{events: [in]}}
+reference: {{warmup: 50}}
+monitors: {{a: {{signal: features.a, by: [segment.c], detect: {{kind: adwin}}}}}}
+"""
+
+
+@pytest.mark.parametrize(("order", "alerts"), [("topic", 2), ("model", 1)])
+@pytest.mark.parametrize("verb", ["replay", "backtest"])
+def test_files_of_a_model_are_one_log_where_its_order_is_asked_for(
+    order: str, alerts: int, verb: str, tmp_path: Path
+) -> None:
+    (tmp_path / "c.yaml").write_text(ONE_OF_TWO.format(order=order))
+    events = [
+        {"model": "m", "time": 1_790_000_000 + i, "features": {"a": i % 7 + 90 * (i > 800)}, "segment": {"c": "x"}}
+        for i in range(1200)
+    ]
+    inputs = []
+    for number in range(2):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text("\n".join(map(json.dumps, events[number::2])))
+        inputs += ["--input", f"{number}={path}"]
+    result = CliRunner().invoke(main, [verb, "-c", str(tmp_path / "c.yaml"), *inputs])
+    assert result.exit_code == 0, result.output
+    if verb == "backtest":
+        assert re.search(rf"\nm +c\.yaml +0\.0 +{alerts} +- +{alerts} ", result.output), result.output
+        return
+    firing = [json.loads(line) for line in result.stdout.splitlines() if "alert.firing" in line]
+    told = [one["data"] for one in firing if one["data"]["episode"]["detections"] == 1]
+    assert len(told) == alerts
+    assert [one.get("ordered") is not None for one in told] == [order == "model"] * alerts
+    assert {one["trigger"]["topic"] for one in told} == {"in"}, "the place it was sent to"

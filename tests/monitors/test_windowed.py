@@ -94,6 +94,19 @@ def test_a_fraction_breaches_above_its_limit_and_clears_below_another() -> None:
     ]
 
 
+@pytest.mark.parametrize("detect", ["{kind: fraction, max: 0.5}", "{kind: share, change: 1.5}"])
+def test_a_window_of_few_events_is_enough_when_it_is_full(detect: str) -> None:
+    """Nobody says a window of 12 events in order to be told nothing: `min_count` is about windows of time."""
+    given = f"monitors: {{m: {{signal: error, window: {{events: 12}}, detect: {detect}}}}}\n"
+    task = Task(load_text(HEAD + given, "x", {}), AT, 0)
+    task.step(batch_of([{"status": "error" if i >= 600 or i % 5 == 0 else "ok"} for i in range(720)]))
+    [monitor] = task.by_order
+    assert monitor.ended()["m"]["evaluated"] >= 50
+    assert [json.loads(out.value or b"")["data"]["status"] for out in task.outbox if out.topic == "alerts"] == [
+        "firing"
+    ]
+
+
 WATCHED = """
 version: 1
 kafka: {brokers: "b:1"}

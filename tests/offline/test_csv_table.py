@@ -98,6 +98,8 @@ FORMS = {
     "empty cells behind": "features.a,features.b,,\n1,2,,\n3,4,,\n",
     "a comma behind": "features.a,features.b\n1,2,\n3,4,\n",
     "blank rows": "features.a,features.b\n1,2\n,\n\n3,4\n , \n",
+    "blank lines before": "\n \nfeatures.a,features.b\n1,2\n3,4\n",
+    "sep and a blank line": "sep=;\r\n\r\nfeatures.a;features.b\r\n1;2\r\n3;4\r\n",
     "sep": "sep=;\nfeatures.a;features.b\n1;2\n3;4\n",
     "pointers": "/features/a,/features/b\n1,2\n3,4\n",
     "CR": "features.a,features.b\r1,2\r3,4\r",
@@ -150,6 +152,9 @@ def test_a_decimal_comma_where_the_separator_is_another(tmp_path: Path) -> None:
         (b"features.a\n\xff\n", r"t\.csv: is not utf-8: byte 0xff; save it as UTF-8"),
         (b'features.a,features.b\n1,"x\n3,z\n', r"t\.csv:3: unexpected end of data; is a quote not closed"),
         (b"", r"t\.csv: has no line of column names"),
+        (b"\n\n", r"t\.csv: has no line of column names"),
+        (b"\nfeatures.a,features.b\n1\n", r"t\.csv:3: 1 cells, the header has 2"),
+        (b'{"model": "m"}\n', r"t\.csv: is JSON, no table: name it t\.jsonl"),
     ],
 )
 def test_what_is_no_table_is_named(data: bytes, words: str, tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ def test_a_record_has_its_key_headers_time_and_value() -> None:
     assert record_of(7, line) == Record(7, 5, "é".encode(), b'{"a": 1}', (("x", b"1"), ("x", None)))
     assert record_of(0, raw(None, "")) == Record(0, 5, None, b"")
     assert record_of(0, raw("k", None, tstype="unknown", ts=0)) == Record(0, -1, b"k", None)
+    assert record_of(0, raw("k", "v").replace(b',"broker":1', b"")) == Record(0, 5, b"k", b"v"), (
+        "as kafkacat 1.5 has it"
+    )
 
 
 @pytest.mark.parametrize(

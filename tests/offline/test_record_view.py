@@ -80,3 +80,16 @@ def test_of_many_rows_the_first_is_shown() -> None:
 def test_what_is_read_comes_first() -> None:
     shown = [line.split()[0] for line in lines(seen(EVENT))][1:]
     assert shown == sorted(shown, key=("used", "odd", "absent", "unread").index)
+
+
+def test_what_is_set_apart_is_said() -> None:
+    config = load_text(f"{HEAD}privacy: {{opt_out: /no}}\nprobes: {{golden: /probe}}\n", "x", {})
+
+    def told(**more: Any) -> str:
+        record = Record(0, 1_700_000_000_000, None, json.dumps({"model": "m", **more}).encode())
+        return view(record, fields_of(config), "t", config.roles()).told
+
+    filtered = "an event, opted out by /no: it is filtered, and nothing of it is remembered"
+    assert told(no=True) == told(no="yes", probe=True) == filtered
+    assert told(no=False, probe=1) == "an event, a golden probe by /probe: only checks look at it"
+    assert told() == told(no=0, probe="no") == "an event"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamer.config.problems import ConfigError
 from streamer.signals.checks import Check, differs, violations
 from tests.signals.events import batch_of, firing
 
@@ -36,7 +37,9 @@ def test_what_breaks_a_check(check: Check, wrong: list[int]) -> None:
         ("[12, NL]", [12, 12.0, "12", "NL"]),
         ("[true]", [True, "true"]),
         ("[false, 1]", [False, "false", 1]),
-        ("[0.5, -3.0]", [0.5, "0.5", -3]),
+        ("[0.5, -3.0]", [0.5, "0.5", -3, "-3", "-3.0"]),
+        ("[2]", [2, 2.0, "2", "2.0"]),
+        ("['2.0']", ["2.0"]),
         ("['012']", ["012"]),
     ],
 )
@@ -46,6 +49,26 @@ def test_a_code_is_allowed_as_number_and_as_text(allowed: str, fine: list[Any]) 
     assert firing(text, [{"features": {"a": one}} for one in fine]) == []
     for wrong in (13, "13", 12.5, "NL" if "NL" not in fine else "DE", "012" if "012" not in fine else "0012", 1e300):
         assert len(firing(text, [{"features": {"a": wrong}}])) == 1, wrong
+
+
+def test_a_version_is_allowed_as_number_and_as_text() -> None:
+    """2.0 is the text `2.0` of an event, though the config has it as a number that is 2."""
+    monitors = "monitors: {never: {signal: invalid.version, detect: {kind: occurrence}}}\n"
+    for allowed in ("[2.0, 7]", "[2, 7.0]"):
+        text = f"checks: {{version: {{allowed: {allowed}}}}}\n{monitors}"
+        assert firing(text, [{"model_version": one} for one in (2.0, "2.0", 2, "2", 7, 7.0)]) == []
+        assert len(firing(text, [{"model_version": "2.1"}])) == 1
+    assert len(firing(f"checks: {{version: {{allowed: ['2.0']}}}}\n{monitors}", [{"model_version": 2}])) == 1
+
+
+def test_invalid_takes_a_pattern_of_what_has_checks() -> None:
+    checks = 'checks: {"features.Total Charges": {max: 9}, features.age: {max: 9}, label: {allowed: [x]}}\n'
+    text = checks + 'monitors: {never: {signal: "invalid.Total*", by: [segment.a b], detect: {kind: occurrence}}}\n'
+    events = [{"features": {"Total Charges": i, "age": 10 * i}, "segment": {"a b": "x"}} for i in (1, 2, 9)]
+    assert firing(text, events) == []
+    assert len(firing(text, [*events, {"features": {"Total Charges": 10}, "segment": {"a b": "x"}}])) == 1
+    with pytest.raises(ConfigError, match="no check is about 'no\\*'"):
+        firing(text.replace("Total*", "no*"), [])
 
 
 def test_what_differs_from_what_it_must_be_equal_to() -> None:
