@@ -101,7 +101,7 @@ soak: setup ## the long campaign: every scenario over ten seeds, CAMPAIGN simula
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_SEEDS=$(CAMPAIGN) $(BIN)/pytest -q -n 2 tests/sim
 	DRIFTLINE_FIRST_SEED=$(SEED) DRIFTLINE_REPETITIONS=$(REPETITIONS) $(BIN)/pytest -q -n 2 \
 		$(patsubst %,tests/detectors/test_%.py,audit estimated_error fairness gap) tests/review/test_audits.py \
-		tests/monitors/test_gap.py tests/series/test_performance.py tests/engine/test_learned_alerts.py tests/series/test_label_presence.py tests/detectors/test_falling.py \
+		tests/monitors/test_gap.py tests/series/test_performance.py tests/engine/test_learned_alerts.py tests/series/test_label_presence.py tests/series/test_unlabelled.py tests/detectors/test_falling.py \
 		tests/monitors/test_fused_sweep.py tests/engine/test_engines.py
 	DRIFTLINE_KILLS=30 DRIFTLINE_EVENTS=2000000 DRIFTLINE_SECONDS=510 $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/kafka/test_thirty_kills.py
 	DRIFTLINE_PEOPLE_KILLS=50 $(BIN)/pytest -q tests/kafka/test_one_record.py

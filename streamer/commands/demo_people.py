@@ -83,19 +83,20 @@ class Told:
             error, test = self.audit["error"], self.audit["test"]
             low, high = error["interval"]
             self.say(
-                f"         of {self.audit['events']:,} events of a window {error['share']:.1%} are wrong, by verdicts"
-                f" [{low:.1%}, {high:.1%}]; confidence says {self.audit['estimated']:.1%}"
+                f"         of the newest window's {self.audit['events']:,} events {low:.1%} to {high:.1%} are wrong, by"
+                f" verdicts; confidence says {self.audit['estimated']:.1%}"
             )
             self.say(
-                f"         test: {test['wrong']} of {test['verdicts']} wrong, {test['expected']:.1f} expected; evidence"
-                f" {test['evidence']:.3g}, fires at {test['limit']:g}"
+                f"         test, of the least confident: {test['wrong']} of {test['verdicts']} wrong,"
+                f" {test['expected']:.1f} expected; evidence {test['evidence']:.3g}, fires at {test['limit']:g}"
             )
         if self.agreement is not None and self.agreement["alpha"] is not None:
             alpha = self.agreement["alpha"]
             low, high = alpha["interval"]
             self.say(
-                f"         ann and bob agree beyond chance: alpha {alpha['value']:.2f} [{low:.2f}, {high:.2f}], of"
-                f" {self.agreement['overlapping']} items of both {self.agreement['conflicting']} are no truth"
+                f"         ann and bob agree by alpha {alpha['value']:.2f} [{low:.2f}, {high:.2f}] (1: always, 0: as by"
+                f" chance); they contradict each other on {self.agreement['conflicting']} of"
+                f" {self.agreement['overlapping']} items, which then count for nothing"
             )
 
 

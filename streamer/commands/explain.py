@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 
 import click
 import orjson
 
-from schemas.events.batch import Record
 from streamer.commands.options import config_option
-from streamer.commands.sources import Source, either_files_or_topic, of_events, of_topic, said_in_words
-from streamer.config.decoder_fields import fields_of
+from streamer.commands.sources import History, Source, either_files_or_topic, of_events, said_in_words
+from streamer.config.decoder_fields import fields_of, sides_of
 from streamer.config.expectation import told as expectations
 from streamer.config.model import Config
 from streamer.offline.absent import matched
-from streamer.offline.account import at_offset, unused
+from streamer.offline.account import unused
 from streamer.offline.estimates import told as estimates
-from streamer.offline.event_files import EventFiles
 from streamer.offline.explain import explain as explained
 from streamer.offline.explain import told
-from streamer.offline.record_view import lines, view
+from streamer.offline.people import items_told, labels_told, review_told
+from streamer.offline.record_view import lines, side_view, view
 from streamer.offline.replay import BadInput
-from streamer.port import Partition
 from streamer.service.run import load_or_exit
 
 EPILOG = """\b
 Examples:
   driftline explain -c driftline.yaml --input events.jsonl --record 1    # which field was found where
+  driftline explain -c driftline.yaml --input events.jsonl --input truth:0=labels.jsonl   # labels: {topic: truth}
   driftline explain -c driftline.yaml --topic inferences --monitor 'feature-*'
   driftline explain -c driftline.yaml --input events.jsonl --model fraud --format json
 """
@@ -39,8 +37,9 @@ Examples:
     "--input",
     "inputs",
     multiple=True,
-    type=click.Path(path_type=Path),
-    help="Events: JSONL (.gz), CSV or Parquet; each file is a partition. Repeatable.",
+    metavar="[[TOPIC:]PARTITION=]FILE",
+    help="Events: JSONL (.gz), CSV or Parquet; each file is a partition. With TOPIC: also labels, feedback, verdicts of"
+    " a topic of their own. Repeatable.",
 )
 @click.option("--topic", help="Read a range of this topic instead, with keys and headers.")
 @click.option("--from", "begin", help="Of --topic: first offset, or a time (RFC 3339). Default: the oldest record.")
@@ -51,7 +50,7 @@ Examples:
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def explain(
     config_path: Path,
-    inputs: tuple[Path, ...],
+    inputs: tuple[str, ...],
     topic: str | None,
     begin: str | None,
     end: str | None,
@@ -62,33 +61,36 @@ def explain(
 ) -> None:
     """Say what became of the first record, field by field, and of every monitor and series: what it watches, its tier
     and what is missing for the next, usual level and limits, the smallest drift found in an hour and in a day with 80 %
-    chance, and what it has of the budget of false alarms. With labels also how often the error
-    that was estimated without them held.
+    chance, and what it has of the budget of false alarms. With labels also why some met no inference, why there is no
+    estimated error, and how often it held; with review which events people would be asked about, and why.
     """
     either_files_or_topic(inputs, topic)
     config = load_or_exit(config_path)
     of_events(config, topic)
     with said_in_words():
-        files = EventFiles(inputs, config)
-        for note in files.notes:
+        history = History([config], inputs, topic, (begin, end) if topic else (None, None))
+        for note in history.notes():
             click.echo(note, err=True)
-        source: Source = of_topic(config, topic, begin, end) if topic else files
-        shown, source = looked_at(config, source, record or 1)
+        shown = looked_at(config, history.as_given(), record or 1)
         if shape == "text":
             click.echo("\n".join(shown))
         if record is not None:
             return
-        sample, found = explained(config, source, model, monitor)
+        sample, found = explained(config, history("running"), model, monitor, together=not topic)
     if shape == "json":
         click.echo(orjson.dumps([one.plain() for one in found], option=orjson.OPT_INDENT_2).decode())
         return
     account = sample.account()
     click.echo(account.sum(" of the sample"))
     for line in (
-        *unused(account, at_offset if topic else files.place),
+        *unused(account, history.place),
         *matched(config, sample.names),
         *expectations(config),
+        *labels_told(sample.tasks.values()),
+        *sample.unmet.told(history.place),
         *estimates(sample.tasks.values()),
+        *review_told(config, sample.tasks.values(), together=not topic),
+        *items_told(sample.items),
         *told(found),
     ):
         click.echo(line)
@@ -96,18 +98,18 @@ def explain(
         click.echo("No series: nothing of these records is watched, see the lines above.", err=True)
 
 
-def looked_at(config: Config, source: Source, number: int) -> tuple[list[str], Source]:
-    """What became of a record, counted from 1, in lines; and all of the records, that one and those before it too."""
-    before: list[tuple[Partition, list[Record]]] = []
-    rest = iter(source)
+def looked_at(config: Config, source: Source, number: int) -> list[str]:
+    """What became of a record, counted from 1, in lines."""
     count = 0
-    for partition, records in rest:
-        before.append((partition, records))
+    for partition, records in source:
         if count + len(records) >= number:
-            one = records[number - count - 1]
-            told = list(lines(view(one, fields_of(config), partition[0], config.roles())))
-            return [f"record {number} is {told[0]}", *told[1:], ""], chain(before, rest)
+            one, sides = records[number - count - 1], sides_of(config)
+            topic, roles = partition[0], config.roles()
+            side = topic in sides
+            what = side_view(one, sides[topic], topic) if side else view(one, fields_of(config), topic, roles)
+            told = list(lines(what))
+            return [f"record {number} is {told[0]}", *told[1:], ""]
         count += len(records)
     if not count:
-        return ["there are no records", ""], before
+        return ["there are no records", ""]
     raise BadInput(f"there are only {count:,} records, not {number:,}")

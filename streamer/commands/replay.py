@@ -22,6 +22,7 @@ from streamer.config.stages import for_topic
 from streamer.offline.account import ODD_SHOWN
 from streamer.offline.event_files import reading
 from streamer.offline.joined import by_time
+from streamer.offline.people import review_told
 from streamer.offline.replay import Input, Replay, parse_inputs
 from streamer.port import Out, Partition
 from streamer.service.run import load_or_exit
@@ -106,7 +107,7 @@ def replay(
             )
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
-    _summary(engine, printed, time.monotonic() - began, dead_letter_path)
+    _summary(engine, printed, time.monotonic() - began, dead_letter_path, topic)
     if not engine.account().used and not topic:
         click.echo(f"None of them is used: driftline lint {config_path} --sample {files[0].path} says why.", err=True)
 
@@ -168,7 +169,7 @@ def _letter(out: Out) -> dict[str, Any]:
     return line
 
 
-def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Path | None) -> None:
+def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Path | None, topic: str | None) -> None:
     account = engine.account()
     counts, rejected = account.counts, sorted(account.rejected, key=lambda one: one.reason)
     total = sum(counts.values())
@@ -187,5 +188,7 @@ def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Pat
     if odd:
         more = f", and {len(odd) - ODD_SHOWN:,} more" if len(odd) > ODD_SHOWN else ""
         click.echo(f"Left out of events, since it could not be used: {', '.join(odd[:ODD_SHOWN])}{more}", err=True)
+    for line in review_told(engine.config, engine.tasks.values(), engine.joined is not None and not topic):
+        click.echo(line, err=True)
     if reasons and letters is None:
         click.echo("What could not be read was counted only; --dead-letter FILE keeps it.", err=True)

@@ -96,17 +96,20 @@ class History:
                 return files.place((partition[0], 0), offset)
         return f"{partition[0]}[{partition[1]}]@{offset}"
 
+    def as_given(self) -> Source:
+        """All records, topic by topic as they stand."""
+        if not self.topic:
+            return ((named, records) for named, files in self.files for _, records in files)
+        source: Source = self.range
+        for config in self.configs:
+            source = known_schemas(config, source)
+        return source
+
     def __call__(self, what: str) -> Iterator[tuple[Partition, list[Record]]]:
         """All records, from the first on; `what` stands beside the bar."""
-        if self.topic:
-            source: Source = self.range
-            for config in self.configs:
-                source = known_schemas(config, source)
-        else:
-            source = ((named, records) for named, files in self.files for _, records in files)
-            topics = self.configs[0].topics
-            if topics.sides or (topics.ordered and len(self.files) > 1):
-                source = by_time(self.configs[0], source)
+        source, topics = self.as_given(), self.configs[0].topics
+        if not self.topic and (topics.sides or (topics.ordered and len(self.files) > 1)):
+            source = by_time(self.configs[0], source)
         with said_in_words():
             total = self.range.total() if self.topic else sum(files.total() for _, files in self.files)
             yield from _with_bar(source, what, total)

@@ -61,6 +61,7 @@ OF_LABELS: dict[str, dict[str, Any]] = {
     "prediction-bias": {"signal": "prediction_bias", "detect": ENVELOPE},
     "brier": {"signal": "brier", "detect": {**ENVELOPE, "direction": "up"}},
     "label-delay": {"signal": "label_delay", "detect": ENVELOPE},
+    "unlabelled": {"signal": "unlabelled", "detect": {**ENVELOPE, "direction": "up"}},
     "no-labels": {"signal": "labels", "detect": {"kind": "silence", "days": True}},
 }
 """The same where it has `labels`."""

@@ -35,7 +35,7 @@ from streamer.engine.unwatched import Unwatched
 from streamer.monitors.base import Gauge, Monitor
 from streamer.monitors.detectable import Drift, Series
 from streamer.port import Out, Partition, Parts, Tick
-from streamer.signals.columns import I64, Bool, groups_of
+from streamer.signals.columns import I64, Bool, Grouping, groups_of
 from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import OPT_OUT, is_true
 
@@ -116,6 +116,13 @@ def part_of(key: Sequence[str], parts: int) -> int:
     return xxh3_64_intdigest("\0".join(key).encode()) % parts
 
 
+def parts_of(batch: Batch, config: cfg.Config, parts: int, grouping: Grouping) -> I64:
+    """Where each event goes, of so many partitions."""
+    by, all_of_them = tuple(config.kafka.order_by), np.ones(len(batch.offsets), bool)
+    groups = groups_of(batch, all_of_them, by, BY_PATHS, grouping)
+    return np.array([part_of(key, parts) for key in groups.keys], np.int64)[groups.of_event]
+
+
 class Ordering(NothingDetected):
     """Of one input partition; `parts`: over how many partitions of the ordered log models are shared out, which every
     commit says. State: position and account.
@@ -171,7 +178,8 @@ class Ordering(NothingDetected):
         self.counts["filtered"] += int(refused.sum())
         self.counts[ORDERED] += int(used.sum())
         place = Place(topic, number, NOBODY_KNOWS if self.about else self.first_end)
-        records = self.pack(batch, np.where(refused, -1, self._parts(batch)), place)
+        parts = parts_of(batch, self.config, self.parts.used, self.grouping)
+        records = self.pack(batch, np.where(refused, -1, parts), place)
         # What one commit takes of several partitions is to be in the order of time there, and this of its own; what is
         # about inferences comes behind those of the same commit, whatever its time, and is no news of them.
         time_ms = int(np.median(batch.times_ms)) if len(batch.times_ms) else 0
@@ -190,12 +198,6 @@ class Ordering(NothingDetected):
         if not self.config.privacy:
             return np.zeros(len(batch.offsets), bool)
         return is_true(replace(batch, aliases=self.config.roles()), OPT_OUT)
-
-    def _parts(self, batch: Batch) -> I64:
-        """Where each event goes."""
-        by, all_of_them = tuple(self.config.kafka.order_by), np.ones(len(batch.offsets), bool)
-        groups = groups_of(batch, all_of_them, by, BY_PATHS, self.grouping)
-        return np.array([part_of(key, self.parts.used) for key in groups.keys], np.int64)[groups.of_event]
 
     def tick(self, tick: Tick) -> None:
         """Take the time."""

@@ -189,8 +189,7 @@ def backtest(past: Past, asked: Asked) -> Backtest:
     for partition, records in past("running"):
         if not records:
             continue
-        for run in runs:
-            cut = run.engine.cut(partition, records)
+        for run, cut in [(one, cut) for one in runs for cut in one.engine.cuts(partition, records)]:
             beside = copies if run is runs[0] else []
             for copy in beside:
                 copy.fork(cut, run)
@@ -226,7 +225,7 @@ def surveyed(past: Past, config: cfg.Config, together: bool) -> Survey:
     engine, survey = Replay(config, fields_of(config), ticking=False, together=together), Survey()
     for partition, records in past("looking at the events"):
         if records:
-            for part, _ in engine.cut(partition, records).parts:
+            for part, _ in (one for cut in engine.cuts(partition, records) for one in cut.parts):
                 if part is not None:
                     survey.take(coded(part, config.categorical))
     return survey

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -24,10 +24,12 @@ from streamer.engine.task import Task
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.offline.absent import Names, Said, absent, matched_nothing, muted_nothing, read_twice
 from streamer.offline.account import Account, Rejects, doubts
+from streamer.offline.joined import Joined
 from streamer.offline.maybe_codes import MaybeCodes
 from streamer.offline.members import Members, places, unmet
 from streamer.offline.only_rises import OnlyRises
-from streamer.port import Partition
+from streamer.offline.unmet import Unmet
+from streamer.port import Out, Partition
 from streamer.series.source_base import NOBODY
 from streamer.series.sources import needs
 from streamer.series.table import SeriesTable
@@ -35,6 +37,7 @@ from streamer.signals.codes import coded
 from streamer.signals.grammar import parse_signal
 from streamer.signals.models import Models
 
+ITEMS_KEPT = 100
 SELDOM_DAYS = 7
 """A verdict that takes longer is one nobody waits for."""
 
@@ -82,33 +85,54 @@ class Halves(NamedTuple):
 
 
 class Sample:
-    """A task that has seen the sample, and how many events each group of each table had."""
+    """A task that has seen the sample, and how many events each group of each table had. `together`: records are of all
+    topics, in the order in which they are given.
+    """
 
-    def __init__(self, config: cfg.Config) -> None:
+    def __init__(self, config: cfg.Config, together: bool = False) -> None:
         self.config, self.decode = config, Decoder(fields_of(config))
+        self.joined = Joined(config) if together and config.topics.sides else None
+        self.unmet, self.items = Unmet(config), deque[Out](maxlen=ITEMS_KEPT)
         self.names, self.members, self.rejects = Names(), Members(places(config)), Rejects()
         self.codes, self.rising, self.tasks = MaybeCodes(), OnlyRises(), dict[Partition, Task]()
         self.counts: dict[tuple[Partition, tuple[str, ...], Models], Counter[tuple[str, ...]]] = {}
         self.first_ms, self.last_ms = 0, 0
 
     def take(self, partition: Partition, records: list[Record]) -> None:
-        if partition not in self.tasks:
-            self.tasks[partition] = Task(self.config, partition, records[0].offset)
-        task = self.tasks[partition]
-        batch = self.decode(records, partition[0])
+        if self.joined is None:
+            batch = self.decode(records, partition[0])
+            self._look(partition, records, batch)
+            self._run(partition, records[0].offset, batch)
+            return
+        for some in self.joined.runs(partition, records):
+            found, placed = self.joined.take(partition, some)
+            self._look(partition, some if partition[0] not in self.config.topics.sides.values() else [], found)
+            for at, mine, batch in placed:
+                self._run(at, mine[0].offset, batch)
+
+    def _look(self, partition: Partition, records: list[Record], batch: Batch) -> None:
+        """What events say, whatever becomes of them."""
         plan = self.decode.fields.plan  # Pointers lead into what the mapping makes of a record.
         self.members.look(records if plan is None else expand(records, self.decode.fields, plan).records)
         self.rejects.take(partition, batch)
-        shown = coded(batch, self.config.categorical)
-        self.names.take(shown)
-        self.codes.take(shown)
-        self.rising.take(partition, shown)
+        self.unmet.take(partition, batch)
+        if self.joined is None or records:
+            shown = coded(batch, self.config.categorical)
+            self.names.take(shown)
+            self.codes.take(shown)
+            self.rising.take(partition, shown)
+
+    def _run(self, partition: Partition, begin: int, batch: Batch) -> None:
+        if partition not in self.tasks:
+            self.tasks[partition] = Task(self.config, partition, begin)
+        task = self.tasks[partition]
         task.step(batch)
+        self.items.extend(out for out in task.outbox if out.topic == "review")
         task.published()
         if not len(batch.offsets):
             return
-        begin = int(batch.times_ms.min())
-        self.first_ms = min(self.first_ms or begin, begin)
+        begin_ms = int(batch.times_ms.min())
+        self.first_ms = min(self.first_ms or begin_ms, begin_ms)
         self.last_ms = max(self.last_ms, int(batch.times_ms.max()))
         for table in {(table.by, table.models): table for table in task.tables.values()}.values():
             self.count(partition, table, batch)
@@ -122,7 +146,8 @@ class Sample:
 
     def account(self) -> Account:
         """What became of every record."""
-        return self.rejects.account(task.admission.counts for task in self.tasks.values())
+        counts = [task.admission.counts for task in self.tasks.values()]
+        return self.rejects.account([*counts, *([] if self.joined is None else [self.joined.counts])])
 
     def halves(self) -> Halves:
         """What became of the records that are half an inference, where the config pairs them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from streamer.config import model as cfg
@@ -9,6 +10,7 @@ from streamer.engine.beside import LateLabels
 from streamer.engine.task import Task
 from streamer.monitors.words import label_of
 from streamer.series.coverage import doubt_of
+from streamer.series.estimates import reasons_told
 from streamer.series.performance import Performance
 
 NOWHERE = "windows"
@@ -36,6 +38,20 @@ def told(tasks: Iterable[Task]) -> Iterator[str]:
         performance = labels.labels.performance if isinstance(labels, LateLabels) else None
         if performance is not None:
             yield from _of(performance)
+            yield from _without(performance)
+
+
+def _without(performance: Performance) -> Iterator[str]:
+    """A line for each reason why inferences of a model have no estimate, in windows that labels may still be of."""
+    many, newest = Counter[tuple[str, str]](), dict[tuple[str, str], list[object]]()
+    for _, made in sorted(performance.unestimated.of.items()):
+        for (number, group), left in made.items():
+            for reason, n, *more in left if number == 0 else ():
+                many[group[0], reason] += n
+                newest[group[0], reason] = [reason, n, *more]
+    for (model, reason), n in sorted(many.items()):
+        [told] = reasons_told([newest[model, reason]])
+        yield f"no estimated error of {n:,} inferences of {model}: {told['text']}"
 
 
 def _of(performance: Performance) -> Iterator[str]:

@@ -54,14 +54,19 @@ class Explained(NamedTuple):
 
 
 def explain(
-    config: cfg.Config, source: Iterable[tuple[Partition, list[Record]]], model: str | None = None, monitor: str = "*"
+    config: cfg.Config,
+    source: Iterable[tuple[Partition, list[Record]]],
+    model: str | None = None,
+    monitor: str = "*",
+    together: bool = False,
 ) -> tuple[Sample, list[Explained]]:
     """Run the config over the events, and say what came of each series; of one model, and of monitors of a pattern."""
-    sample = Sample(with_windows(config))
+    sample = Sample(with_windows(config), together)
     for partition, records in source:
         if records:
             sample.take(partition, records)
-            settle(sample.tasks[partition])
+            for task in sample.tasks.values():
+                settle(task)
     return sample, explained(sample, model, monitor)
 
 

@@ -13,10 +13,13 @@ from schemas.events.fields import ABSENT, FIELDS, STUCK, Fields, Selector, outsi
 from schemas.events.json_text import parsed
 from schemas.events.mapping import document_of, rows_of
 from schemas.events.odd import PATHS
+from schemas.events.side import ID, Side, SideDecoder
 from streamer.config.problems import did_you_mean
-from streamer.signals.roles import GOLDEN, OPT_OUT, has, is_true
+from streamer.signals.roles import COMMAND, GOLDEN, LABELLED, OPT_OUT, REFERENCE, REVIEWED, has, is_true
 
 SHOWN_MAX = 40
+ELSEWHERE = "another field was pointed at what holds it"
+ROLE_SAYS = {LABELLED: "a label", REFERENCE: "feedback", REVIEWED: "a verdict", COMMAND: "a command"}
 NO_ROLES: Mapping[str, str] = {}
 SET_APART = {
     OPT_OUT: "opted out by {}: it is filtered, and nothing of it is remembered",
@@ -62,6 +65,16 @@ def view(record: Record, fields: Fields, topic: str, roles: Mapping[str, str] = 
     return View(told, count, [*seen, *_members(batch), *_unread(row, fields)])
 
 
+def side_view(record: Record, side: Side, topic: str) -> View:
+    """The same of a record of a topic of its own, which is about an inference or what was made of it."""
+    found, batch = view(record, side.fields, topic), SideDecoder(side)([record], topic)
+    told = f"about another record: {ROLE_SAYS.get(side.about, side.about)}"
+    for bad in batch.rejects:
+        told = f"a dead letter: {bad.reason}, {REASONS[bad.reason]} ({bad.detail})"
+    seen = [one._replace(name=side.about if one.name == ID else one.name) for one in found.fields]
+    return View(told, found.rows, [one for one in seen if one.why != ELSEWHERE])
+
+
 def _first_is(batch: Batch, role: str) -> bool:
     """Whether the first event has that role; it may be a dead letter."""
     there = has(batch, role) and len(batch.offsets) > 0 and (batch.rows is None or batch.rows.item(0) == 0)
@@ -75,7 +88,7 @@ def _field(name: str, selector: Selector, row: Any, record: Record, topic: str, 
     if mine:
         return Seen(name, place, "odd", "; ".join(f"{field}: {REASONS[reason]}" for field, reason in mine))
     if selector.kind == "nowhere":
-        return Seen(name, place, "absent", "another field was pointed at what holds it")
+        return Seen(name, place, "absent", ELSEWHERE)
     if selector.kind != "pointer":
         found = outside_text(selector, record, topic)
         if found is None:

@@ -14,13 +14,12 @@ from schemas.events.decoder import Decoder
 from schemas.events.native_json import Fields
 from schemas.events.packing import Unpacker
 from streamer.config import model as cfg
-from streamer.engine.admission import RESULTS
 from streamer.engine.ordering import writer_of
 from streamer.engine.task import Task
 from streamer.engine.tasks import OwnRecords
 from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
-from streamer.offline.joined import Joined
+from streamer.offline.joined import Joined, Placed
 from streamer.offline.packed_file import BROKEN, opened
 from streamer.offline.raw_records import AROUND, record_of
 from streamer.offline.ticks import Ticks
@@ -29,7 +28,6 @@ from streamer.port import Out, Partition, Tick
 CHUNK = 500
 BASE = {"version": 1, "kafka": {"brokers": "none:9092"}, "topics": {"events": ["inferences"]}}
 """What a config may leave out where no broker is asked."""
-NOTHING = dict.fromkeys(RESULTS, 0)
 TOLD = ("alerts", "shadow", "incidents", "control", "windows", "review", "dead_letter")
 INPUT = re.compile(r"(?:(?:(?P<topic>[A-Za-z0-9._-]+):)?(?P<partition>\d+)=)?(?P<path>.+)", re.DOTALL)
 
@@ -103,7 +101,7 @@ class Replay:
     """Tasks by partition, made when their first records come. `step` returns what `run` would have published.
     `ticking`: time passes; who only learns from events needs none. `first_end`: what is before it was there when the
     group first came, and was read as school; while it was, nobody listened for a silence. `together`: with
-    `kafka.order: model` all partitions are of one task, whose records come in their order, as of the ordered log.
+    `kafka.order: model` all records come in their order, and are of the tasks of the ordered log.
     """
 
     def __init__(
@@ -124,23 +122,31 @@ class Replay:
 
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         """What is published of these; their places in a partition ascend."""
-        cut = self.cut(partition, records)
-        return cut.letters + self.take(cut)
+        return [out for cut in self.cuts(partition, records) for out in cut.letters + self.take(cut)]
 
-    def cut(self, partition: Partition, records: Sequence[Record]) -> Cut:
-        """The records decoded, and cut where a tick is due."""
-        if self.joined is None or partition == self.joined.partition:
+    def cuts(self, partition: Partition, records: Sequence[Record]) -> list[Cut]:
+        """The records decoded, and cut where a tick is due, of each task that they are of."""
+        if self.joined is None or partition[0] == self.joined.topic:
             in_order = partition[0] == self.config.topics.ordered
             batch = (self.unpack if in_order else self.decode)(records, partition[0])
             self.rejects.take(partition, batch)
-            return Cut(partition, records[0].offset, self._parts(partition, records, batch), [])
-        letters, parts, begin = list[Out](), list[tuple[Batch | None, Tick | None]](), self.joined.next
+            return [Cut(partition, records[0].offset, self._parts(partition, records, batch), [])]
+        cuts: dict[Partition, Cut] = {}
         for some in self.joined.runs(partition, records):
-            found, placed, batch = self.joined.take(partition, some)
+            found, placed = self.joined.take(partition, some)
             self.rejects.take(partition, found)
-            letters += self.joined.letters(partition, found)
-            parts += self._parts(self.joined.partition, placed, batch)
-        return Cut(self.joined.partition, begin, parts, letters)
+            letters = self.joined.letters(partition, found)
+            for at, mine, batch in placed or [Placed((self.joined.topic, 0), [], found)]:
+                cut = cuts.setdefault(at, Cut(at, self.joined.next[at[1]] - len(mine), [], []))
+                cut.letters.extend(letters)
+                cut.parts.extend(self._parts(at, mine, batch) if mine else ())
+                letters = []
+        newest_ms = max((tick.time_ms for cut in cuts.values() for _, tick in cut.parts if tick is not None), default=0)
+        for part, end in enumerate(self.joined.next):  # Time passes for all of them, as it does in the service.
+            at = self.joined.topic, part
+            for tick in self.ticks.until(at, end, newest_ms):
+                cuts.setdefault(at, Cut(at, end, [], [])).parts.append((None, tick))
+        return list(cuts.values())
 
     def _parts(
         self, partition: Partition, records: Sequence[Record], batch: Batch
@@ -167,8 +173,8 @@ class Replay:
 
     def account(self) -> Account:
         """What became of all records."""
-        letters = [] if self.joined is None else [{**NOTHING, "dead_lettered": self.joined.dead_lettered}]
-        return self.rejects.account([*(task.admission.counts for task in self.tasks.values()), *letters])
+        counts = [task.admission.counts for task in self.tasks.values()]
+        return self.rejects.account([*counts, *([] if self.joined is None else [self.joined.counts])])
 
     def pairs(self) -> str | None:
         """What became of requests and answers, in a sentence; None where nothing is paired."""

@@ -42,6 +42,14 @@ class Ticks:
             self.due_ms[partition] = due_ms
         yield batch if begin == 0 else part_of(batch, done, batch.next_offset), None
 
+    def until(self, partition: Partition, offset: int, time_ms: int) -> list[Tick]:
+        """Those that are due by then where no record comes, of a partition that has begun."""
+        found, due_ms = list[Tick](), self.due_ms.get(partition, time_ms + 1)
+        while due_ms <= time_ms:
+            found.append(Tick(offset, due_ms, caught_up=True))
+            due_ms = self.due_ms[partition] = max(due_ms + self.interval_ms, time_ms - GAP_TICKS_MAX * self.interval_ms)
+        return found
+
     def _clock(self, partition: Partition, records: Sequence[Record], batch: Batch) -> I64:
         """About when each record arrived, -1 where nothing tells it: its own timestamp, or, in a file, the time of its
         event, once two in a row have come so far: one clock that is ahead must not end the day for all others.

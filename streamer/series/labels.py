@@ -22,6 +22,7 @@ from streamer.series.joined import joined_of
 from streamer.series.pending import CAME, ID, Block, Layout, Pending
 from streamer.series.performance import Performance, Predicted
 from streamer.series.predictions import CLASS, NOTHING, NUMBER, Said, model_hash, said_of
+from streamer.series.unlabelled import Due
 from streamer.signals.columns import I64, Bool, Grouping, dense, group, groups_of
 from streamer.signals.grammar import BY_PATHS
 from streamer.signals.roles import Population, populations
@@ -70,6 +71,7 @@ class Labels:
         self.by, self.groups_max, self.grouping = by, groups_max, grouping
         self.performance: Performance | None = None  # where somebody asks for it
         self.calibrations: Calibrations | None = None  # likewise
+        self.due: Due | None = None  # likewise
         self.waiting, self.early = Pending(WAITING, ttl_ms, pending), Pending(EARLY, ttl_ms, pending, later=1)
         self.clock_ms = 0
         self.keys: dict[int, tuple[str, ...]] = {}  # of the groups that rows are of, by number
@@ -95,14 +97,21 @@ class Labels:
         if self.clock_ms == 0 and clock.any():
             self.early.begun_ms = clock.item(int(np.flatnonzero(clock)[0]))
         self.received += int(np.count_nonzero(labels))
-        found, self.joined_keys = list[tuple[Any, ...]](), {}
+        found, done, self.joined_keys = list[tuple[Any, ...]](), 0, {}
         events = np.flatnonzero(labels | (inferences & (batch.event_id != 0)))
+        turns = self.due.begin(batch, inferences, clock) if self.due is not None else []
         if len(events):
             said = said_of(batch, labels, inferences)
             self._name(said)
-            for part in self._parts(events, labels[events]):
-                self._join(Piece(batch, said, clock, sent_ms, labels), part, found)
+            one = Piece(batch, said, clock, sent_ms, labels)
+        for upto, turn in zip(np.searchsorted(events, [*turns, len(clock)]).tolist(), [*turns, None], strict=True):
+            mine, events = events[: upto - done], events[upto - done :]
+            done = upto
+            for part in self._parts(mine, labels[mine]):
+                self._join(one, part, found)
                 self._turn(clock.item(part.item(-1)))
+            if self.due is not None:
+                self.due.turn(turn, found, self.joined_keys, self.waiting, self.keys)
         self.joined = joined_of(found)
         if self.calibrations is not None:
             self.calibrations.add(self.joined, self.joined_keys)
@@ -310,7 +319,7 @@ class Labels:
         """Inferences of these models are known no more."""
         for of in [of for of, key in self.keys.items() if key[0] in models]:
             self._drop(of)
-        for part in (self.performance, self.calibrations):
+        for part in (self.performance, self.calibrations, self.due):
             if part is not None:
                 part.forget(models)
 
@@ -346,6 +355,7 @@ class Labels:
             "inferences": list(self.inferences.items()),
             "performance": self.performance.dump() if self.performance is not None else None,
             "calibrations": self.calibrations.dump() if self.calibrations is not None else None,
+            "due": self.due.dump() if self.due is not None else None,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -371,5 +381,7 @@ class Labels:
             self.performance.load(state["performance"])
         if self.calibrations is not None and state.get("calibrations") is not None:  # Older snapshots have none.
             self.calibrations.load(state["calibrations"])
+        if self.due is not None and state.get("due") is not None:  # Likewise.
+            self.due.load(state["due"])
         self.results |= {str(name): int(count) for name, count in state["results"]}
         self.inferences |= {str(name): int(count) for name, count in state["inferences"]}

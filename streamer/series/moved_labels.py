@@ -68,6 +68,8 @@ def join(labels: Labels, other: Labels, models: Collection[str]) -> None:
         labels.performance.join(other.performance, models)
     if labels.calibrations is not None and other.calibrations is not None:
         labels.calibrations.join(other.calibrations, models)
+    if labels.due is not None and other.due is not None:
+        labels.due.join(other.due, models, clock_ms - other.clock_ms)
 
 
 def _open(labels: Labels) -> tuple[Rows, Rows]:

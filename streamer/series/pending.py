@@ -12,7 +12,7 @@ of what is open, and an open row takes the bytes of its columns, two of its mark
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -232,11 +232,15 @@ class Pending:
 
     def border(self, clock_ms: int, begin: int) -> int:
         """The number of the oldest open row from `begin` on, by this clock."""
-        begin = max(begin, self.first, self.end - self.most)
+        return self.since(self.oldest_ms(clock_ms), max(begin, self.end - self.most))
+
+    def since(self, came_ms: int, begin: int) -> int:
+        """The number of the oldest row from `begin` on that came at this time or later."""
+        begin = max(begin, self.first)
         while begin < self.end:
             block, place = self.at(begin)
             came = block.came[place : block.rows]  # Ascending, as the clock never goes back.
-            begin += int(np.searchsorted(came, self.oldest_ms(clock_ms)))
+            begin += int(np.searchsorted(came, came_ms))
             if begin < block.first + block.rows:
                 break
         return begin
@@ -265,8 +269,8 @@ class Pending:
         self.runs = [run for run in self.runs if run.first + run.blocks * BLOCK > self.first]
         return gone
 
-    def rows(self, begin: int, end: int) -> Rows:
-        """Copies of the rows of these numbers."""
+    def rows(self, begin: int, end: int, names: Collection[str] = ()) -> Rows:
+        """Copies of the rows of these numbers: these columns, or all."""
         some = [block for block in self.blocks if block.first < end and block.first + block.rows > begin]
         cuts = [slice(max(begin - one.first, 0), min(end - one.first, one.rows)) for one in some]
         columns = {
@@ -274,6 +278,7 @@ class Pending:
                 [np.zeros(0, kind), *(b.columns[name][cut] for b, cut in zip(some, cuts, strict=True))]
             )
             for name, kind in self.layout
+            if not names or name in names
         }
         marks = [block.marks[cut] for block, cut in zip(some, cuts, strict=True)]
         return Rows(columns, np.concatenate([np.zeros(0, np.uint16), *marks]))

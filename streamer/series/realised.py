@@ -16,6 +16,7 @@ from streamer.series.performance import Performance
 from streamer.series.predictions import CLASS, NUMBER
 from streamer.series.source_base import SourceBase
 from streamer.series.table import ColumnsSoFar, SeriesTable
+from streamer.series.unlabelled import Due, Unlabelled
 from streamer.signals.columns import F64, I64, Bool, Column, Grouping, Groups, Observed, dense
 from streamer.signals.grammar import parse_signal
 from streamer.signals.kinds import KINDS
@@ -144,7 +145,7 @@ def late_labels(config: cfg.Config, sources: Iterable[object], grouping: Groupin
     """What waits for its label, for all sources that labels make values of; None where the config has none."""
     if config.labels is None:
         return None
-    realised = [source for source in sources if isinstance(source, Realised | Estimated)]
+    realised = [source for source in sources if isinstance(source, Realised | Estimated | Unlabelled)]
     by = dict.fromkeys(field for source in realised for field in source.by)
     own, most = config.labels, config.limits.series
     labels = Labels(own.ttl_ms, own.pending, tuple(by), most, grouping)
@@ -153,6 +154,8 @@ def late_labels(config: cfg.Config, sources: Iterable[object], grouping: Groupin
         labels.calibrations = Calibrations(tuple(by), splits)
     if config.topics.windows is not None:
         labels.performance = Performance(own.window_ms, own.ttl_ms, most, tuple(by), splits)
+    if any(isinstance(source, Unlabelled) for source in realised):
+        labels.due = Due(most, own.ttl_ms)
     for source in realised:
         source.labels = labels
     return labels

@@ -27,6 +27,7 @@ from streamer.series.realised import Realised
 from streamer.series.source_base import NOBODY
 from streamer.series.table import ColumnsSoFar, Group, Heard, SeriesTable, TableId
 from streamer.series.type_change import TypeChange
+from streamer.series.unlabelled import Unlabelled
 from streamer.series.version_change import VersionChange
 from streamer.signals.columns import I64, Column, Groups
 from streamer.signals.grammar import parse_signal, path_of
@@ -102,6 +103,10 @@ def _realised(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable,
     return Realised(table)
 
 
+def _unlabelled(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
+    return Unlabelled(table)
+
+
 def _estimated(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     return Estimated(table)
 
@@ -158,6 +163,7 @@ SOURCES: dict[str, SourceSpec] = {
     "loss": SourceSpec((), _realised),
     "estimate": SourceSpec((), _estimated),
     "truth": SourceSpec((), _realised),
+    "unlabelled": SourceSpec((), _unlabelled),
     "version_change": SourceSpec((), _version_change),
     "new_feature": SourceSpec((), _new_features),
     "type_change": SourceSpec((), _type_change),

@@ -47,7 +47,7 @@ TURNED = {
 
 LOSSES = ("absolute_error", "prediction_bias", "brier", "label_delay")
 """Numbers of which a label that was joined with its inference has one each."""
-DAYS_NEEDED = {("labels", "labels"): 3, ("loss", "label_delay"): 3}
+DAYS_NEEDED = {("labels", "labels"): 3, ("loss", "label_delay"): 3, ("unlabelled", "unlabelled"): 3}
 """By kind and name days with values from which on anything of a signal may be unmistakable. Labels come in batches, and
 the first one is of the little that was asked by then: in nine of ten lives with weekly labels the second batch was a
 false alarm.
@@ -242,6 +242,16 @@ KINDS: dict[str, SignalKind] = {
         LOSSES,
         NUMBER,
         words={word: Word(word) for word in LOSSES},
+        population=Population.ALL,
+    ),
+    "unlabelled": SignalKind(
+        ("unlabelled",),
+        FLAG,
+        words={
+            "unlabelled": Word(
+                "unlabelled", ("inferences without a label", "had no label by the time that labels had come so far")
+            )
+        },
         population=Population.ALL,
     ),
     "estimate": SignalKind(("estimated_error",), NUMBER, words={"estimated_error": Word("estimated_error")}),

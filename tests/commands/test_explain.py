@@ -67,3 +67,20 @@ def test_either_files_or_a_topic(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(LEAST)
     done = CliRunner().invoke(explain, ["-c", str(tmp_path / "c.yaml")])
     assert (done.exit_code, "Give either --input FILE (repeatable) or --topic T." in done.output) == (2, True)
+
+
+def test_files_of_other_topics_are_taken_as_replay_takes_them(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(f"{LEAST}labels: {{topic: truth}}\n")
+    event = '{"model": "m", "event_id": "e1", "time": 1700000000, "prediction": {"label": "a"}}\n'
+    (tmp_path / "e.jsonl").write_text(event)
+    (tmp_path / "l.jsonl").write_text('{"model": "m", "event_id": "e1", "label": "a"}\n{"model": "m", "label": "a"}\n')
+    files, label = (tmp_path / "c.yaml", tmp_path / "e.jsonl"), f"truth:0={tmp_path / 'l.jsonl'}"
+    lines = run(files, "--input", label).output.splitlines()
+    assert "1 labels = 1 matched" in lines
+    assert any(line.startswith("3 records of the sample = 2 used") for line in lines)
+    assert any("about_nothing" in line and "l.jsonl:2" in line for line in lines)
+    told = run((files[0], files[1]), "--input", label, "--record", "2").output.splitlines()
+    assert told[0] == "record 2 is about another record: a label"
+    assert any(line.split()[:3] == ["used", "labels.event_id", "/event_id"] for line in told)
+    told = run((files[0], files[1]), "--input", label, "--record", "3").output.splitlines()
+    assert told[0].startswith("record 3 is a dead letter: about_nothing, ")

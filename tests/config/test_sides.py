@@ -86,7 +86,16 @@ def test_labels_that_mean_nothing_are_refused(text: str) -> None:
 
 
 def test_the_standard_set_watches_realised_error_where_there_are_labels() -> None:
-    about = {"realised-error", "absolute-error", "prediction-bias", "brier", "gap", "label-delay", "no-labels"}
+    about = {
+        "realised-error",
+        "absolute-error",
+        "prediction-bias",
+        "brier",
+        "gap",
+        "label-delay",
+        "no-labels",
+        "unlabelled",
+    }
     without = load_text(LEAST, "x", {})
     with_labels = load_text(f"{LEAST}labels: {{}}\n", "x", {})
     assert set(with_labels.effective_monitors()) - set(without.effective_monitors()) == about

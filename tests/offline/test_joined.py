@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 from schemas.events.batch import Record, origin_of
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.config.model import Config
+from streamer.engine.ordering import Ordering
+from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
-from streamer.offline.joined import Joined, by_time
+from streamer.offline.joined import Joined, Source, by_time
 from streamer.offline.replay import Replay
-from streamer.offline.survey import Survey
-from streamer.port import Partition, Parts
+from streamer.port import Out, Partition, Parts
 from streamer.series.feedback import Feedback
 
 CONFIG = load_text(
@@ -45,9 +48,9 @@ def click(number: int, after_s: int = 5) -> Record:
 
 def test_an_event_keeps_the_place_it_came_from_and_has_one_in_the_whole() -> None:
     joined = Joined(CONFIG)
-    _, _, first = joined.take(IN, [inference(7), Record(8, -1, None, b"{"), inference(9)])
-    found, records, batch = joined.take(CLICKS, [click(3)])
-    assert (first.offsets.tolist(), batch.offsets.tolist(), batch.next_offset, joined.next) == ([0, 2], [3], 4, 4)
+    _, [(_, _, first)] = joined.take(IN, [inference(7), Record(8, -1, None, b"{"), inference(9)])
+    found, [(_, records, batch)] = joined.take(CLICKS, [click(3)])
+    assert (first.offsets.tolist(), batch.offsets.tolist(), batch.next_offset, joined.next) == ([0, 2], [3], 4, [4])
     assert [origin_of(first, n) for n in range(2)] == [("in", 1, 7, -1), ("in", 1, 9, -1)]
     assert origin_of(batch, 0) == ("clicks", 0, 3, -1)
     assert [record.offset for record in records] == [3]
@@ -97,7 +100,7 @@ def test_dead_letters_name_their_own_place_and_are_accounted_for() -> None:
 def test_the_ordered_log_is_replayed_as_it_is(tmp_path: Path) -> None:
     engine = Replay(CONFIG, fields_of(CONFIG), together=True)
     assert engine.joined is not None
-    assert engine.joined.partition == ("drift-ordered", 0)
+    assert engine.joined.topic == "drift-ordered"
     assert not Replay(
         load_text("version: 1\nkafka: {brokers: b}\ntopics: {events: [in]}\n", "x", {}), fields_of(CONFIG)
     ).joined
@@ -144,25 +147,37 @@ def raw_topics() -> list[tuple[Partition, list[Record]]]:
     return source
 
 
+def served_of(config: Config, source: Source, cut: int, decode_at: str) -> tuple[dict[Partition, Task], int]:
+    """The tasks of the ordered log, and how many dead letters there were, as the service has them of these topics."""
+    parts = config.review.partitions if config.review is not None else 1
+    topics = config.topics.model_copy(update={"events": [decode_at]})
+    stages, tasks = Orderings(config, Parts(parts, parts)), Tasks(config.model_copy(update={"topics": topics}))
+    first, log, letters = dict[Partition, Ordering](), dict[Partition, list[Record]](), 0
+    for partition, records in by_time(config, source):
+        one = first[partition] = first.get(partition) or stages.new(partition, 0)
+        for begin in range(0, len(records), cut):
+            one.step(stages.decode(records[begin : begin + cut], partition[0]))
+            letters += sum(out.topic == "dead_letter" for out in one.outbox)
+            for out in one.outbox:
+                if out.topic == "ordered":
+                    own = log.setdefault((decode_at, out.partition or 0), [])
+                    own.append(Record(len(own), -1, None, out.value))
+            one.published()
+    served = {at: tasks.new(at, 0) for at in sorted(log)}
+    for at, task in served.items():
+        task.step(tasks.decode(log[at], decode_at))
+    return served, letters
+
+
 @pytest.mark.parametrize("cut", [500, 3])
 def test_files_of_raw_topics_are_taken_as_the_service_takes_the_topics(cut: int) -> None:
     engine = Replay(PEOPLE, fields_of(PEOPLE), ticking=False, together=True)
-    topics = PEOPLE.topics.model_copy(update={"events": ["drift-ordered"]})
-    stages, tasks = Orderings(PEOPLE, Parts(1, 1)), Tasks(PEOPLE.model_copy(update={"topics": topics}))
-    first = {partition: stages.new(partition, 0) for partition, _ in raw_topics()}
-    log, letters = list[Record](), 0
     for partition, records in by_time(PEOPLE, raw_topics()):
         for begin in range(0, len(records), cut):
-            some, one = records[begin : begin + cut], first[partition]
-            engine.step(partition, some)
-            one.step(stages.decode(some, partition[0]))
-            letters += sum(out.topic == "dead_letter" for out in one.outbox)
-            packed = [out.value for out in one.outbox if out.topic == "ordered"]
-            log += [Record(len(log) + n, -1, None, value) for n, value in enumerate(packed)]
-            one.published()
-    served = tasks.new(("drift-ordered", 0), 0)
-    served.step(tasks.decode(log, "drift-ordered"))
-    [task] = engine.tasks.values()
+            engine.step(partition, records[begin : begin + cut])
+    tasks, letters = served_of(PEOPLE, raw_topics(), cut, "drift-ordered")
+    [at] = [at for at, task in tasks.items() if "m" in task.admission.newest_ms]
+    task, served = engine.tasks[at], tasks[at]
     counts = {"erased": 30, "unknown": 1}  # 27 + 3 + 1 records, of which two are of one id
     assert (task.erasures.counts, served.erasures.counts) == (counts, counts)
     assert repr(task.state()["labels"]) == repr(served.state()["labels"])
@@ -171,6 +186,49 @@ def test_files_of_raw_topics_are_taken_as_the_service_takes_the_topics(cut: int)
     account = engine.account()
     assert account.counts["dead_lettered"] == letters == 4
     assert account.consumed == 100 + 80 + 80 + 4 + 2
-    survey = Survey()
-    survey.take(tasks.decode(log, "drift-ordered"))
-    assert [*survey.models] == ["m"], "what erases is of no model"
+
+
+ASKED = load_text(
+    """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [in]}
+review: {topic: todo, budget: 62, per: 1d, slots: 4, control: 0.5, partitions: 4}
+verdicts: {topic: said}
+monitors: {mean: {signal: features.a, detect: {kind: adwin}}}
+""",
+    "x",
+    {},
+)
+
+
+def test_files_have_the_items_of_a_day_that_the_service_has() -> None:
+    """Of each model those of its partition's part of the budget, whatever file it is in."""
+    begin_s, files = 1_700_006_400, dict[int, list[Record]]({0: [], 1: []})
+    for number in range(800):
+        mine, time_s = files[number // 100 % 2], begin_s + 250 * number
+        said = {"model": f"m{number % 5}", "event_id": f"e{number}", "time": time_s, "features": {"a": number % 7}}
+        mine.append(Record(len(mine), -1, None, json.dumps(said).encode()))
+    source: list[tuple[Partition, list[Record]]] = [(("in", number), mine) for number, mine in files.items()]
+    engine = Replay(ASKED, fields_of(ASKED), ticking=False, together=True)
+    outs = [out for partition, records in by_time(ASKED, source) for out in engine.step(partition, records)]
+    served, _ = served_of(ASKED, source, 500, "drift-ordered")
+
+    def items(outs: Iterable[Out]) -> list[tuple[str, str]]:
+        found = [json.loads(out.value or b"")["data"] for out in outs if out.topic == "review"]
+        return sorted((one["until"], one["event"]["id"]) for one in found)
+
+    theirs = items(out for task in served.values() for out in task.outbox)
+    assert items(outs) == theirs
+    assert len(engine.tasks) > 1
+    assert 62 < len(theirs) <= 3 * 62
+
+
+def test_time_passes_for_models_that_are_silent_in_other_partitions() -> None:
+    engine = Replay(ASKED, fields_of(ASKED), together=True)
+    for number in range(400):
+        model = f"m{number % 5}" if number < 20 else "m0"
+        said = {"model": model, "event_id": f"e{number}", "time": 1_700_006_400 + 60 * number, "features": {"a": 1}}
+        engine.step(("in", 0), [Record(number, -1, None, json.dumps(said).encode())])
+    assert len(engine.tasks) > 1
+    assert len({task.tick_ms for task in engine.tasks.values()}) == 1

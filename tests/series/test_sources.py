@@ -27,8 +27,8 @@ from tests.signals.events import HEAD, batch_of
 
 engines = pytest.mark.parametrize("engine", [e for e in (PYTHON, COMPILED) if e is not None], ids=lambda e: e.name)
 BY = ("caller",)
-OF_LABELS = ("realised", "loss", "truth", "estimate", "labels")
-"""What these need is made by the task: see test_realised.py, test_estimated.py and test_label_presence.py."""
+OF_LABELS = ("realised", "loss", "truth", "estimate", "unlabelled", "labels")
+"""What these need is made by the task: see the tests of realised, estimated, unlabelled and label_presence."""
 
 
 def id_of(kind: str) -> TableId:
