@@ -71,12 +71,13 @@ class EventClock:
         if self.ahead < self.needed:
             return False
         self.before_ms, self.contrary = self.time_ms, 0
-        self.gaps_ms += abs(time_ms - last_ms)
         self.time_ms = min(time_ms, last_ms)
+        self.gaps_ms += min(abs(time_ms - last_ms), self.time_ms - self.before_ms)
         self.now_ms = max(self.now_ms, self.time_ms)
-        self.ahead, self.doubted, self.moved = 0, 0, self.doubted
+        believed = time_ms <= self.time_ms + max(ahead_ms, self.gaps_ms)
+        self.ahead, self.doubted, self.moved = 0, 0, self.doubted - believed
         self.needed = max(CONFIRM, self.needed // 2)
-        return time_ms <= self.time_ms + max(ahead_ms, self.gaps_ms)
+        return believed
 
     def _for(self) -> int:
         """One more event is of this time, and neither ahead nor of before."""

@@ -70,12 +70,13 @@ impl EventClock {
             return false;
         }
         (self.before_ms, self.contrary) = (self.time_ms, 0);
-        self.gaps_ms += (time_ms - last_ms).abs();
         self.time_ms = time_ms.min(last_ms);
+        self.gaps_ms += (time_ms - last_ms).abs().min(self.time_ms - self.before_ms);
         self.now_ms = self.now_ms.max(self.time_ms);
-        (self.ahead, self.moved, self.doubted) = (0, self.doubted, 0);
+        let believed = time_ms <= self.time_ms.saturating_add(ahead_ms.max(self.gaps_ms));
+        (self.ahead, self.moved, self.doubted) = (0, self.doubted - i64::from(believed), 0);
         self.needed = CONFIRM.max(self.needed / 2);
-        time_ms <= self.time_ms.saturating_add(ahead_ms.max(self.gaps_ms))
+        believed
     }
 
     fn agrees(&mut self) -> i64 {
