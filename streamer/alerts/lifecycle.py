@@ -119,6 +119,8 @@ def told_of(
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
     more = level, alert.retained, news_from
     told = Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
+    if alert.keep_ms:
+        told = told._replace(again=True)
     return told if alert.peak == 0.0 and alert.ack is None else told._replace(ack=alert.ack, strength=alert.peak)
 
 

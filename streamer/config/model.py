@@ -201,8 +201,8 @@ class Limits(Model):
         alias="ahead",
         ge=60_000,
         validate_default=True,
-        description="An event further ahead than this, and than 32 usual gaps, of all before moves its model's clock only "
-        "if most that come say so.",
+        description="An event further ahead than this, and than 32 usual gaps, of all before moves its model's clock "
+        "only if most that come say so.",
     )
     unusable: float = Field(
         0.05,

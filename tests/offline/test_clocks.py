@@ -45,7 +45,9 @@ class Told(NamedTuple):
     alerts: Counter[str]
 
 
-def told(folder: Path, seconds: list[float], arrived: bool, size: int = CHUNK, unit: Callable[[int], int] | None = None) -> Told:
+def told(
+    folder: Path, seconds: list[float], arrived: bool, size: int = CHUNK, unit: Callable[[int], int] | None = None
+) -> Told:
     """Of a file of events; `arrived`: as records that have the times of their events."""
     (folder / "driftline.yaml").write_text(CONFIG)
     with gzip.open(folder / "events.jsonl.gz", "wt") as file:
