@@ -34,7 +34,7 @@ REASONS: dict[str, str] = {
     "bad_number": "the key or header a numeric field is mapped to is not a number that is finite as float64",
     "bad_time": "the event time, or the record's where it has none, cannot be read or is not of the years 1970 to 2200",
     "no_zone": "the event time has no zone, and `time_zone` names none",
-    "clock_ahead": "the event time is 5 minutes ahead of the record's, or days ahead of all before: a clock is wrong",
+    "clock_ahead": "the event time is 5 minutes ahead of the record's, or far ahead of what most say: a clock is wrong",
     "too_many_members": "an array of a feature has more numbers than `limits.array` allows",
     "wrong_dimension": "an embedding has another number of numbers than `embeddings.NAME.dimensions`",
     "too_many_fields": "features, scores, logits and segment together have more than 2,000 entries",

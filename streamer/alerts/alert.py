@@ -156,6 +156,7 @@ class Notice(NamedTuple):
     ack: Acknowledged | None = None
     held: str = ""  # why it is not told
     strength: float = 0.0  # of its strongest finding so far, where there is a control topic
+    again: bool = False  # it comes and goes: it was over for a short time
 
 
 def plain(alert: Alert) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def told_of(
     level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
     more = level, alert.retained, news_from
-    told = Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
+    told = Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more, again=alert.keep_ms > 0)
     return told if alert.peak == 0.0 and alert.ack is None else told._replace(ack=alert.ack, strength=alert.peak)
 
 

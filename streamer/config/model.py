@@ -197,11 +197,12 @@ class Limits(Model):
         description="Older events than this behind their model's newest are late.",
     )
     ahead_ms: Duration = Field(
-        "7d",
+        "30m",
         alias="ahead",
         ge=60_000,
         validate_default=True,
-        description="An event further ahead than this of all before moves its model's clock only if others follow.",
+        description="An event further ahead than this, and than 32 usual gaps, of all before moves its model's clock "
+        "only if most that come say so.",
     )
     unusable: float = Field(
         0.05,

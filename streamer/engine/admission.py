@@ -6,11 +6,10 @@ newest event of its model by more than the allowed lateness. An event about anot
 comes: it is never late, moves no clock and is of the time of its model's newest. Of a model that has had no inference
 yet it is about nothing that is known, and filtered.
 
-One wrong clock must not make everybody else late. An event that is days ahead of all before of its model is used, but
-its time is not believed: it is that of the newest before. Only when such events are the rule, as after a long pause,
-they move on what is newest. An event that has no time at all, nor its record, is of that time, too. The first event of
-a model has none of its own before it: there the newest of all models counts, and the last tick, and what is more than a
-year ahead of both is not believed. Before there is any of these it is.
+One wrong clock must not make everybody else late, see `event_clock.py`: an event that is further ahead of all before of
+its model than most are is used, but its time is not believed: it is that of the newest before. An event that has no
+time at all, nor its record, is of that time, too. The first event of a model has none of its own before it: there the
+last tick counts, and the newest of all models, of which it may be ahead by a year: their clocks need not be its own.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ import numpy as np
 
 from schemas.events.batch import I32, U64, Batch
 from streamer.alerts.unusable import DUPLICATE, LATE, counted
+from streamer.engine.event_clock import LATE as TOO_LATE
+from streamer.engine.event_clock import NOW, TIMELY, UNTIMELY, EventClock
 from streamer.series.turnover import Places
 from streamer.signals.columns import I64, Bool, dense
 from streamer.signals.models import Models, any_pattern, of_models
@@ -34,17 +35,14 @@ OTHER = "other"
 
 RESULTS = ("used", "late", "duplicate", "filtered", "dead_lettered")
 
-AHEAD_EVENTS = 8
-"""So many more events that are ahead than that are not, and they are believed. Where a tenth has a wrong clock so
-many come in less than one of ten million tries; of a model that was silent for a week it is its first few events.
-"""
 FIRST_AHEAD_MS = 365 * 86_400_000
 """By how much a model's first event may be ahead of all the others, whose clocks need not be its own."""
 CLOCK = ("time", "clock_ahead")
 
-Admitted = tuple[Bool, I64, int, I64, I64, I64]
+Admitted = tuple[Bool, I64, int, I64, I64, I64, int]
 """used, the model's newest time up to and including each event; how many filtered; which are duplicates, which late,
-and which of the used ones have a time that is not theirs: that of the newest"""
+and which of the used ones have a time that is not theirs: that of the newest; how many turned out to be of a wrong
+clock"""
 
 
 class Gate:
@@ -57,9 +55,8 @@ class Gate:
     ) -> None:
         self.watched, self.lateness_ms = watched, lateness_ms
         self.capacity, self.models_max, self.ahead_ms = capacity, models_max, ahead_ms
-        self.newest_ms: dict[str, int] = {}
+        self.clocks: dict[str, EventClock] = {}
         self.events: dict[str, int] = {}  # used ones
-        self.ahead: dict[str, int] = {}  # by how many those are more that are ahead, where there are any
         self.ids: dict[int, None] = {}
 
     def admit(
@@ -68,66 +65,56 @@ class Gate:
         """`codes`: of the models, into `strings`; `times`: of the events, negative of what is about another, and of the
         last tick.
         """
-        times_ms, clock_ms = times
+        times_ms, tick_ms = times
         used, now = [False] * len(codes), [0] * len(codes)
         turned_away = [False] * len(codes) if refused is None else refused.tolist()
-        filtered = 0
+        filtered, ahead = 0, 0
         duplicate, late, untimely = list[int](), list[int](), list[int]()
-        watched, lateness_ms, newest_ms, ids = self.watched, self.lateness_ms, self.newest_ms, self.ids
+        watched, clocks, ids = self.watched, self.clocks, self.ids
         columns = (codes.tolist(), times_ms.tolist(), event_ids.tolist(), turned_away)
         for i, (code, time_ms, event_id, away) in enumerate(zip(*columns, strict=True)):
             model = strings[code]
-            latest = newest_ms.get(model)
+            clock = clocks.get(model)
             about = time_ms < 0
-            full = latest is None and (about or len(newest_ms) >= self.models_max)
+            full = clock is None and (about or len(clocks) >= self.models_max)
             if away or full or (watched is not None and model not in watched):
                 filtered += 1
                 continue
             if event_id in ids:
                 duplicate.append(i)
                 continue
-            if latest is None:
-                known = max([clock_ms, *newest_ms.values()])
-                if 0 < known < time_ms - max(self.ahead_ms, FIRST_AHEAD_MS):
-                    newest_ms[model] = latest = known
-            if latest is not None and (about or (time_ms == 0 and latest)):
-                time_ms = latest
-                untimely.append(i)
-            if latest is None or latest < time_ms <= latest + self.ahead_ms:
-                newest_ms[model] = latest = time_ms
-            elif time_ms > latest:
-                if self._believed(model):
-                    newest_ms[model] = latest = time_ms
-                else:
-                    untimely.append(i)
-            elif time_ms < latest - lateness_ms:
+            first = clock is None
+            if clock is None:
+                clock = clocks[model] = self._first(time_ms, tick_ms)
+            if about or (time_ms == 0 and clock.now_ms):
+                verdict, wrong = UNTIMELY, 0
+            elif first and clock.time_ms == time_ms:
+                verdict, wrong = TIMELY, 0
+            else:
+                verdict, wrong = clock.hear(time_ms, self.lateness_ms, self.ahead_ms)
+            ahead += wrong
+            if verdict == TOO_LATE:
                 late.append(i)
                 continue
-            if model in self.ahead and time_ms <= latest + self.ahead_ms and not about:
-                self._behind(model)
+            if verdict == UNTIMELY:
+                untimely.append(i)
             if event_id and self.capacity:
                 self._remember(event_id)
-            used[i], now[i] = True, latest
+            used[i], now[i] = True, clock.now_ms
         taken = np.array(used, bool)
         counts = np.bincount(codes[taken])
         for code in np.flatnonzero(counts).tolist():
             model = strings[code]
             self.events[model] = self.events.get(model, 0) + counts.item(code)
         newest, again, old, doubted = (np.array(some, np.int64) for some in (now, duplicate, late, untimely))
-        return taken, newest, filtered, again, old, doubted
+        return taken, newest, filtered, again, old, doubted, ahead
 
-    def _believed(self, model: str) -> bool:
-        """Whether an event that is ahead is believed, which is one more that is."""
-        count = self.ahead.pop(model, 0) + 1
-        if count < AHEAD_EVENTS:
-            self.ahead[model] = count
-        return count >= AHEAD_EVENTS
-
-    def _behind(self, model: str) -> None:
-        """One more event of the model is not ahead."""
-        count = self.ahead.pop(model) - 1
-        if count > 0:
-            self.ahead[model] = count
+    def _first(self, time_ms: int, tick_ms: int) -> EventClock:
+        """The clock of a model whose first event has this time."""
+        others_ms = max((clock.now_ms for clock in self.clocks.values()), default=0)
+        known_ms = max(tick_ms, others_ms)
+        far_ms = self.ahead_ms if tick_ms else max(self.ahead_ms, FIRST_AHEAD_MS)
+        return EventClock(known_ms, known=True) if 0 < known_ms < time_ms - far_ms else EventClock(time_ms)
 
     def _remember(self, event_id: int) -> None:
         self.ids[event_id] = None
@@ -136,11 +123,11 @@ class Gate:
 
     def models(self) -> list[tuple[str, int, int]]:
         """See `Admission.models`."""
-        return [(model, newest_ms, self.events[model]) for model, newest_ms in self.newest_ms.items()]
+        return [(model, clock.now_ms, self.events[model]) for model, clock in self.clocks.items()]
 
-    def doubted(self) -> list[int]:
-        """Of each model by how many the events are more that are ahead of their time."""
-        return [self.ahead.get(model, 0) for model in self.newest_ms]
+    def times(self) -> list[list[int]]:
+        """The clock of each model, see `STATE` in `event_clock.py`."""
+        return [clock.dump() for clock in self.clocks.values()]
 
     def remembered(self) -> U64:
         """The ids remembered, oldest first."""
@@ -149,14 +136,12 @@ class Gate:
     def forget(self, models: Collection[str]) -> None:
         """These models are as if they had never been met."""
         for model in models:
-            del self.newest_ms[model], self.events[model]
-            self.ahead.pop(model, None)
+            del self.clocks[model], self.events[model]
 
-    def load(self, models: Sequence[tuple[str, int, int]], ids: U64, doubted: Sequence[int]) -> None:
+    def load(self, models: Sequence[tuple[str, int, int]], ids: U64, times: Sequence[Sequence[int]]) -> None:
         """Add to an empty gate what another one had; of too many ids the newest stay."""
-        for model, newest_ms, events in models:
-            self.newest_ms[model], self.events[model] = newest_ms, events
-        self.ahead = {model: count for (model, *_), count in zip(models, doubted, strict=True) if count}
+        for (model, _, events), state in zip(models, times, strict=True):
+            self.clocks[model], self.events[model] = EventClock.load(state), events
         self.ids = dict.fromkeys(ids.tolist()[-self.capacity :] if self.capacity else [])
 
 
@@ -203,7 +188,7 @@ class Admission:
             away = labels if away is None else away | labels
         about = is_about(batch)
         given_ms = np.where(about, np.int64(-1), batch.times_ms) if about.any() else batch.times_ms
-        used, now, filtered, duplicate, late, untimely = self.gate.admit(
+        used, now, filtered, duplicate, late, untimely, ahead = self.gate.admit(
             batch.model, (given_ms, clock_ms), batch.event_id, batch.strings, away
         )
         if labels is not None:
@@ -223,10 +208,9 @@ class Admission:
         for event, field, reason in batch.odd:
             if refused is None or not refused.item(event):
                 self._leave_out((field, reason))
+        if ahead:
+            self._leave_out(CLOCK, ahead)
         if len(untimely):
-            ahead = np.count_nonzero((given_ms[untimely] > 0) & (now[untimely] > 0))
-            if ahead:
-                self._leave_out(CLOCK, int(ahead))
             times_ms = batch.times_ms.copy()
             times_ms[untimely] = now[untimely]
             batch = replace(batch, times_ms=times_ms)
@@ -295,7 +279,7 @@ class Admission:
         return {
             "places": self.places.dump(),
             "newest_ms": self.models(),
-            "ahead": self.gate.doubted(),
+            "clocks": self.gate.times(),
             "ids": self.gate.remembered(),
             "counts": list(self.counts.items()),
             "reasons": list(self.reasons.items()),
@@ -306,12 +290,13 @@ class Admission:
     def load(self, state: dict[str, Any]) -> None:
         models = [(str(model), int(time_ms), int(count)) for model, time_ms, count in state["newest_ms"]]
         ids = np.ascontiguousarray(state["ids"], np.uint64)
-        ahead = [int(count) for count in state["ahead"]]
-        if len(ahead) != len(models) or not all(0 <= count < AHEAD_EVENTS for count in ahead):
-            raise ValueError("models and how many of their events are ahead of their time differ")
+        # Older snapshots have none.
+        clocks = state.get("clocks", [EventClock(newest_ms, known=True).dump() for _, newest_ms, _ in models])
+        if [int(clock[NOW]) for clock in clocks] != [newest_ms for _, newest_ms, _ in models]:
+            raise ValueError("models and their clocks differ")
         if len({model for model, _, _ in models}) < len(models) or len(set(ids.tolist()) - {0}) < len(ids):
             raise ValueError("a model or an event id that is there twice, or an id that is none")
-        self.gate.load(models, ids, ahead)
+        self.gate.load(models, ids, [[int(part) for part in clock] for clock in clocks])
         self.places.load(state["places"], [model for model, _, _ in models])
         self.counts.update({str(name): int(n) for name, n in state["counts"]})
         self.reasons = {str(name): int(n) for name, n in state["reasons"]}

@@ -21,6 +21,7 @@ from streamer.alerts.alert_record import number_of
 from streamer.config.model import Config
 from streamer.engine import snapshot
 from streamer.engine.engines import ENGINE, Engine
+from streamer.engine.event_clock import NOW
 from streamer.engine.ordering import part_of
 from streamer.engine.repartition import NotDivisible, State, moves_of, repartitioned
 from streamer.engine.rings import HOURS
@@ -231,7 +232,7 @@ def _admission_apart(state: State, keys: Keys) -> None:
     state["newest_ms"] = [
         [name, time_ms, count * own] for (name, time_ms, count), own in zip(known, first, strict=True)
     ]
-    state["ahead"] = [state["ahead"][place] for place in places]
+    state["clocks"] = [state["clocks"][place] for place in places]
     state["places"]["heard"] = state["places"]["heard"].reshape(-1, 2)[places]
 
 
@@ -358,12 +359,13 @@ def _gaps_together(rule: State, names: Sequence[str]) -> None:
 def _admission_together(state: State) -> None:
     """A model's clock is the newest of its keys'."""
     found: dict[str, list[Any]] = {}
-    rows = zip(state["newest_ms"], state["ahead"], state["places"]["heard"].reshape(-1, 2).tolist(), strict=True)
-    for (name, time_ms, count), ahead, heard in rows:
-        one = found.setdefault(model_of(name), [time_ms, 0, ahead, heard])
-        one[:] = max(one[0], time_ms), one[1] + count, max(one[2], ahead), max(one[3], heard, key=itemgetter(1))
+    rows = zip(state["newest_ms"], state["clocks"], state["places"]["heard"].reshape(-1, 2).tolist(), strict=True)
+    for (name, time_ms, count), clock, heard in rows:
+        one = found.setdefault(model_of(name), [time_ms, 0, clock, heard])
+        newest = max(one[2], clock, key=itemgetter(NOW))
+        one[:] = max(one[0], time_ms), one[1] + count, newest, max(one[3], heard, key=itemgetter(1))
     state["newest_ms"] = [[model, time_ms, count] for model, (time_ms, count, *_) in found.items()]
-    state["ahead"] = [ahead for _, _, ahead, _ in found.values()]
+    state["clocks"] = [clock for _, _, clock, _ in found.values()]
     state["places"]["heard"] = np.array([one[3] for one in found.values()], np.int64).reshape(-1, 2)
 
 

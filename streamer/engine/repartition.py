@@ -317,7 +317,7 @@ def newest_last(one: Sequence[Any], other: Sequence[Any]) -> Iterator[Any]:
 
 def _join_admission(own: State, other: State) -> None:
     own["places"] = _join_places(own["places"], other["places"])
-    for name in ("newest_ms", "ahead"):
+    for name in ("newest_ms", "clocks"):
         own[name] = [*own[name], *other[name]]
     ids = dict.fromkeys(newest_last(other["ids"].tolist(), own["ids"].tolist()))
     own["ids"] = np.fromiter(ids, np.uint64, len(ids))

@@ -2,7 +2,7 @@
 beside numbers. A full block of it never changes but for its marks, so a snapshot has it as the same bytes every time.
 
 Only who is among the oldest of many that wait comes here, in the order in which they came to their model. The clock is
-the newest event time of the partition; one that is far ahead of all before is believed when such are the rule.
+the newest event time of the partition that is believed, see `event_clock.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgpack
 import numpy as np
 
-from streamer.engine.admission import AHEAD_EVENTS
+from streamer.engine.event_clock import STATE, EventClock
 from streamer.series.pending import CAME, ID, Layout, Pending
 from streamer.series.predictions import model_hash
 
@@ -67,7 +67,7 @@ class Spilled:
 
     def __init__(self, within_ms: int, most: int, ahead_ms: int) -> None:
         self.within_ms, self.most, self.ahead_ms = within_ms, most, ahead_ms
-        self.clock_ms, self.ahead = 0, 0
+        self.clock = EventClock(0)
         self._empty()
 
     def _empty(self) -> None:
@@ -77,12 +77,15 @@ class Spilled:
 
     def pass_time(self, time_ms: int) -> None:
         """An event of this time."""
-        if time_ms > self.clock_ms and self.clock_ms and time_ms > self.clock_ms + self.ahead_ms:
-            self.ahead += 1
-            if self.ahead < AHEAD_EVENTS:
-                return
-            self.ahead = 1
-        self.clock_ms, self.ahead = max(time_ms, self.clock_ms), max(self.ahead - 1, 0)
+        if self.clock.time_ms:
+            self.clock.hear(time_ms, self.within_ms, self.ahead_ms)
+        else:
+            self.clock = EventClock(time_ms)
+
+    @property
+    def clock_ms(self) -> int:
+        """What time it is."""
+        return self.clock.now_ms
 
     def put(self, half: Half) -> None:
         """One more that waits; those before it came before."""
@@ -169,15 +172,17 @@ class Spilled:
     def dump(self) -> dict[str, Any] | None:
         """None where nobody ever waited for long."""
         if not self.store.end:
-            return {"clock": [self.clock_ms, self.ahead]} if self.clock_ms else None
+            return {"clock": self.clock.dump()} if self.clock_ms else None
         known = {"settled": self.settled, "waiting": self.waiting, "looked": list(self.looked)}
-        return {"clock": [self.clock_ms, self.ahead], "store": self.store.dump(), **known}
+        return {"clock": self.clock.dump(), "store": self.store.dump(), **known}
 
     def load(self, state: Mapping[str, Any] | None) -> None:
         """Into an empty one. Raises ValueError and its like."""
         if state is None:
             return  # Older snapshots have none.
-        self.clock_ms, self.ahead = map(int, state["clock"])
+        clock = state["clock"]
+        # Older snapshots have its time, and how many events were ahead of it.
+        self.clock = EventClock.load(clock) if len(clock) == len(STATE) else EventClock(int(clock[0]), known=True)
         if "store" not in state:
             return
         self.store.load(state["store"])

@@ -5,7 +5,7 @@ where it was found (the trigger). No onset is known exactly: of a window not at 
 longer it took to be found. So a stretch begins earlier than the onset, by as long as what is shown. Alerts of one model
 whose stretches overlap began together: each joins its model's newest incident if it does, and else opens one. An
 incident is over when the last of its alerts is; one that joins later, as a slower detector's does, opens the same
-incident again, since it is the same fault.
+incident again, since it is the same fault. So does one of its alerts that comes and goes, see `alerts/lifecycle.py`.
 
 Across models the same rule makes a fleet: an incident whose first stretch overlaps those of the models before it has
 the name of theirs. A book sees one partition's models.
@@ -144,14 +144,17 @@ class IncidentBook:
             f"IncidentBook({', '.join(f'{i.id} {len(i.open)}/{i.count}' for i in self.incidents.values()) or 'quiet'})"
         )
 
-    def fired(self, model: str, member: Member, retained: bool = False) -> None:
-        """An alert of this model opened; `retained`: of the retained history, which has incidents of its own."""
+    def fired(self, model: str, member: Member, retained: bool = False, again: bool = False) -> None:
+        """An alert of this model opened; `retained`: of the retained history, which has incidents of its own; `again`:
+        it was over for less than a day.
+        """
         if member.fingerprint in self.of:
             return  # Two series whose labels cannot be told apart: to their readers they are one alert as well.
         incident, stretch = self.incidents.get(self.newest.get((model, retained), "")), stretch_of(member)
-        if incident is not None and incident.over:
+        same = again and incident is not None and any(m.fingerprint == member.fingerprint for m in incident.members)
+        if incident is not None and incident.over and not same:
             stretch = since_found(incident, member, stretch)
-        if incident is None or not incident.stretch.overlaps(stretch):
+        if incident is None or not (same or incident.stretch.overlaps(stretch)):
             incident = self._open((model, retained), member, stretch)
         elif incident.over:
             incident.over = False

@@ -122,7 +122,7 @@ class Incidents:
             self.book.resolved(series.identity.fingerprint)
         else:
             member = self._member(notice, series, self.records.episode(notice))
-            self.book.fired(series.identity.labels["model"], member, notice.retained)
+            self.book.fired(series.identity.labels["model"], member, notice.retained, notice.again)
 
     def settle(self, offset: int, time_ms: int) -> list[Out]:
         """A tick: incidents whose alerts a changed config took away are over."""

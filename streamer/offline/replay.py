@@ -117,7 +117,7 @@ class Replay:
         self.decode, self.unpack = Decoder(fields), OwnRecords(writer_of(config), Unpacker())
         self.roles = config.roles()
         self.tasks: dict[Partition, Task] = {}
-        self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms), Rejects()
+        self.ticks, self.rejects = Ticks(config.heartbeat.interval_ms, config.limits), Rejects()
         self.joined = Joined(config, generation) if together and config.topics.ordered else None
 
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
@@ -161,6 +161,7 @@ class Replay:
             generation, first_end = self.generation, self.first_end
             task = Task(self.config, cut.partition, cut.begin, generation=generation, first_end=first_end)
             task.beats = False  # Signs of life are most of what a tick takes, and nobody reads them here.
+            task.tick_ms = self.ticks.begun_ms.get(cut.partition, 0)
             self.tasks[cut.partition] = task
         for part, tick in cut.parts:
             if part is not None:

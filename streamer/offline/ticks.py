@@ -8,20 +8,27 @@ import numpy as np
 
 from schemas.events.batch import Batch, Record, columns_of, part_of
 from schemas.events.convert import TIME_MAX_MS
+from streamer.config.model import Limits
+from streamer.engine.event_clock import EventClock
 from streamer.port import Partition, Tick
 from streamer.signals.columns import I64
 
 GAP_TICKS_MAX = 10_000
 """Ticks of one gap between records: a week of minutes."""
 
+FIRST = 64
+"""Of so many records it is known what most of them say before the first is taken."""
+
 
 class Ticks:
     """Cuts batches where a tick is due, for several partitions."""
 
-    def __init__(self, interval_ms: int) -> None:
-        self.interval_ms = interval_ms
+    def __init__(self, interval_ms: int, limits: Limits) -> None:
+        self.interval_ms, self.limits = interval_ms, limits
         self.due_ms: dict[Partition, int] = {}  # the next tick
         self.last_ms: dict[Partition, int] = {}  # event time of the last record that has no other
+        self.begun_ms: dict[Partition, int] = {}  # when the first records are from, where not all of them say so
+        self.clocks: dict[Partition, EventClock] = {}
 
     def cut(
         self, partition: Partition, records: Sequence[Record], batch: Batch
@@ -52,14 +59,36 @@ class Ticks:
 
     def _clock(self, partition: Partition, records: Sequence[Record], batch: Batch) -> I64:
         """About when each record arrived, -1 where nothing tells it: its own timestamp, or, in a file, the time of its
-        event, once two in a row have come so far: one clock that is ahead must not end the day for all others.
+        event, once two in a row have come so far; of those what most agree on.
         """
         columns = columns_of(records)
-        given = np.where(columns.times_ms < TIME_MAX_MS, columns.times_ms, -1)
-        if (given >= 0).any():
-            return given
-        times_ms = np.full(len(records), -1, np.int64)
-        times_ms[np.searchsorted(columns.offsets, batch.offsets)] = np.where(batch.times_ms > 0, batch.times_ms, -1)
-        before = np.concatenate(([self.last_ms.get(partition, -1)], times_ms[:-1]))
-        self.last_ms[partition] = times_ms.item(-1)
-        return np.minimum(times_ms, before)
+        times_ms = np.where(columns.times_ms < TIME_MAX_MS, columns.times_ms, -1)
+        if not (times_ms >= 0).any():
+            times_ms = np.full(len(records), -1, np.int64)
+            times_ms[np.searchsorted(columns.offsets, batch.offsets)] = np.where(batch.times_ms > 0, batch.times_ms, -1)
+            self._begin(partition, times_ms)
+            before = np.concatenate(([self.last_ms.get(partition, -1)], times_ms[:-1]))
+            self.last_ms[partition] = times_ms.item(-1)
+            times_ms = np.minimum(times_ms, before)
+        else:
+            self._begin(partition, times_ms)
+        clock, said = self.clocks.get(partition), list[int]()
+        for time_ms in times_ms.tolist():
+            if time_ms >= 0 and clock is None:
+                clock = self.clocks[partition] = EventClock(time_ms)
+            elif time_ms >= 0 and clock is not None:
+                clock.hear(time_ms, self.limits.lateness_ms, self.limits.ahead_ms)
+            said.append(-1 if clock is None else clock.now_ms)
+        return np.array(said, np.int64)
+
+    def _begin(self, partition: Partition, times_ms: I64) -> None:
+        """Note when the first records are from, where one of them is far ahead of most: it may be the very first."""
+        if partition in self.begun_ms:
+            return
+        some = times_ms[times_ms >= 0][:FIRST]
+        if not len(some):
+            return
+        most_ms = int(np.median(some))
+        apart = some > most_ms + self.limits.ahead_ms
+        agreed = some[np.abs(some - most_ms) <= self.limits.ahead_ms]
+        self.begun_ms[partition] = int(agreed.min()) if apart.any() and len(agreed) else 0

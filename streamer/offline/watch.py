@@ -27,6 +27,7 @@ from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_config, load_text
 from streamer.engine import snapshot
+from streamer.engine.event_clock import EventClock
 from streamer.engine.task import Task
 from streamer.offline.arrow_table import read_frame
 from streamer.offline.event_files import EventFiles, chunks
@@ -192,6 +193,7 @@ class Watch:
             "offset": self.offset,
             "due_ms": ticks.due_ms.get(self.partition),
             "last_ms": ticks.last_ms.get(self.partition),
+            "clock": ticks.clocks[self.partition].dump() if self.partition in ticks.clocks else None,
             "task": task.dump() if task is not None else b"",
         }
         data = snapshot.encode(state)
@@ -212,6 +214,8 @@ class Watch:
         for name in ("due_ms", "last_ms"):
             if data[name] is not None:
                 getattr(watch.engine.ticks, name)[watch.partition] = int(data[name])
+        if data.get("clock") is not None:  # Older states have none.
+            watch.engine.ticks.clocks[watch.partition] = EventClock.load(data["clock"])
         return watch
 
 

@@ -42,11 +42,11 @@ GOOD, BAD, LATE, OTHER, PROSE = "good", "bad", "late", "other", "prose"
 
 
 def record(offset: int, kind: str) -> Record:
-    """Of a model that is watched, of no JSON, of an hour ago, of a model that nobody watches; at one second each."""
+    """Of a model that is watched, of no JSON, of 20 minutes ago, of a model that nobody watches; at one second each."""
     if kind in (BAD, PROSE):
         return Record(offset, T0 + offset, None, b"fraud,99.5,NL" if kind == BAD else b"hello")
     model = "spam" if kind == OTHER else "fraud"
-    time_s = T0 // 1000 + offset / 1000 - (3600 if kind == LATE else 0)
+    time_s = T0 // 1000 + offset / 1000 - (1200 if kind == LATE else 0)
     return Record(offset, T0 + offset, None, json.dumps({"model": model, "time": time_s, "prediction": {}}).encode())
 
 

@@ -43,7 +43,11 @@ def write(path: Path, seed: int) -> bytes:
 def ticks_of(config: Config, records: list[Record]) -> list[Tick]:
     """The minutes of the events' own times."""
     at, batch = ("inferences", 0), Decoder(fields_of(config))(records, "inferences")
-    return [tick for _, tick in Ticks(config.heartbeat.interval_ms).cut(at, records, batch) if tick is not None]
+    return [
+        tick
+        for _, tick in Ticks(config.heartbeat.interval_ms, config.limits).cut(at, records, batch)
+        if tick is not None
+    ]
 
 
 def test_it_prints_what_run_would_publish_and_accounts_for_every_line(config: Path, tmp_path: Path) -> None:

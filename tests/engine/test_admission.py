@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from schemas.core import native
 from schemas.events.batch import Record
 from streamer.config.load import load_text
-from streamer.engine.admission import AHEAD_EVENTS, FIRST_AHEAD_MS, Gate
+from streamer.engine.admission import FIRST_AHEAD_MS, Gate
 from streamer.engine.engines import ENGINE, PYTHON
+from streamer.engine.event_clock import CONFIRM, STATE
 from streamer.engine.tasks import Tasks
 from tests.engine.tasks import AT, LEAST
 
+AHEAD = STATE.index("ahead")
 STRINGS = ("a", "b", "c", "other", "d")
 TIMES = st.integers(-1, 40) | st.sampled_from((-1, 70, 90, 500, FIRST_AHEAD_MS + 20, 3 * FIRST_AHEAD_MS))
 EVENTS = st.tuples(st.integers(0, 4), TIMES, st.integers(0, 6), st.sampled_from((False, False, True)))
@@ -47,7 +49,7 @@ def test_each_event_is_used_or_counted_for_one_reason(make: Any) -> None:
     ]
     refused = [False] * 8 + [True]
     models, times_ms, ids, away = columns([(*event, no) for event, no in zip(events, refused, strict=True)])
-    used, now, filtered, duplicate, late, untimely = gate.admit(models, times_ms, ids, STRINGS, away)
+    used, now, filtered, duplicate, late, untimely, _ = gate.admit(models, times_ms, ids, STRINGS, away)
     # Used; a duplicate; too old; not watched; no room for a second model; old, but not too old; newer; an id that was
     # forgotten by then; refused.
     assert used.tolist() == [True, False, False, False, False, True, True, True, False]
@@ -63,13 +65,13 @@ def test_what_is_about_another_event_is_never_late_and_moves_no_clock(make: Any)
     gate = make(None, 10, 2, 1, 1000)
     events = [(0, -1, 0), (0, 5000, 1), (0, -1, 1), (0, -1, 7), (0, 4000, 2), (0, 9000, 3), (0, -1, 0), (1, -1, 0)]
     models, times_ms, ids, away = columns([(*event, False) for event in events])
-    used, now, filtered, duplicate, late, untimely = gate.admit(models, times_ms, ids, STRINGS, away)
+    used, now, filtered, duplicate, late, untimely, _ = gate.admit(models, times_ms, ids, STRINGS, away)
     # Not met; its first; a duplicate of it; of its time; late; ahead; of its time, and no sign of a clock; not met.
     assert used.tolist() == [False, True, False, True, False, True, True, False]
     assert now[used].tolist() == [5000] * 4
     assert (filtered, duplicate.tolist(), late.tolist(), untimely.tolist()) == (2, [2], [4], [3, 5, 6])
     assert gate.models() == [("a", 5000, 4)]
-    assert gate.doubted() == [1]
+    assert gate.times()[0][AHEAD] == 1
 
 
 @pytest.mark.parametrize("make", GATES)
@@ -77,8 +79,8 @@ def test_a_model_that_is_watched_no_more_is_filtered(make: Any) -> None:
     """Found by review: a snapshot knows models that the config of today does not watch."""
     before, after = make(["a", "b"], 10, 0, 5, 1000), make(["b"], 10, 0, 5, 1000)
     before.admit(*columns([(0, 50, 0, False), (1, 50, 0, False)])[:3], STRINGS, None)
-    after.load(before.models(), before.remembered(), before.doubted())
-    used, _, filtered, duplicate, late, _ = after.admit(
+    after.load(before.models(), before.remembered(), before.times())
+    used, _, filtered, duplicate, late, _, _ = after.admit(
         *columns([(0, 51, 0, False), (1, 51, 0, False)])[:3], STRINGS, None
     )
     assert (used.tolist(), filtered, duplicate.tolist(), late.tolist()) == ([False, True], 1, [], [])
@@ -99,20 +101,20 @@ def test_both_gates_decide_the_same(events: list[Any], size: int, capacity: int,
         expected, found = (gate.admit(*batch, STRINGS, away) for gate in (plain, compiled))
         assert [np.asarray(part).tolist() for part in expected] == [np.asarray(part).tolist() for part in found]
         told += expected[0].tolist()
-        state = plain.models(), plain.remembered(), plain.doubted()
+        state = plain.models(), plain.remembered(), plain.times()
         assert compiled.models() == state[0]
         assert compiled.remembered().tolist() == state[1].tolist()
-        assert compiled.doubted() == state[2]
+        assert compiled.times() == state[2]
         compiled = native.Admission(*limits)
         compiled.load(*state)
     *batch, refused = columns(events)
     assert whole.admit(*batch, STRINGS, refused)[0].tolist() == told
-    assert (whole.models(), whole.doubted()) == (plain.models(), plain.doubted())
+    assert (whole.models(), whole.times()) == (plain.models(), plain.times())
 
 
 def told(gate: Any, times_ms: list[int]) -> tuple[list[bool], list[int], list[int]]:
     models, *rest = columns([(0, at, 0, False) for at in times_ms])
-    used, now, *_, untimely = gate.admit(models, *rest[:2], STRINGS, None)
+    used, now, *_, untimely, _ = gate.admit(models, *rest[:2], STRINGS, None)
     return used.tolist(), now.tolist(), untimely.tolist()
 
 
@@ -120,7 +122,7 @@ def told(gate: Any, times_ms: list[int]) -> tuple[list[bool], list[int], list[in
 def test_one_event_that_is_far_ahead_makes_nobody_late(make: Any) -> None:
     gate = make(None, 10, 0, 5, 100)
     assert told(gate, [1000, 9000, 1001, 1002]) == ([True] * 4, [1000, 1000, 1001, 1002], [1])
-    assert gate.doubted() == [0]
+    assert gate.times()[0][AHEAD] == 0
     assert gate.models() == [("a", 1002, 4)]
 
 
@@ -131,13 +133,13 @@ def test_the_first_event_of_a_model_is_compared_with_the_others_and_with_the_clo
     def first(events: list[tuple[int, int]], clock_ms: int = 0) -> tuple[list[int], list[int]]:
         gate = make(None, 10, 0, 5, 100)
         models, (times_ms, _), ids = columns([(code, at, 0, False) for code, at in events])[:3]
-        *_, late, untimely = gate.admit(models, (times_ms, clock_ms), ids, STRINGS, None)
+        *_, late, untimely, _ = gate.admit(models, (times_ms, clock_ms), ids, STRINGS, None)
         return late.tolist(), untimely.tolist()
 
     assert first([(0, 1000), (1, far), (1, 1001), (1, 1002)]) == ([], [1])
     assert first([(1, far), (1, 1001)], clock_ms=999) == ([], [0])
-    assert first([(0, 1000), (1, 1000 + FIRST_AHEAD_MS), (1, 1001)]) == ([2], []), "clocks of models may differ"
-    assert first([(1, far), (1, 1001)]) == ([1], []), "nobody knows better"
+    assert first([(0, 1000), (1, 1000 + FIRST_AHEAD_MS), (1, 1001 + FIRST_AHEAD_MS)]) == ([], []), "they may differ"
+    assert first([(1, far), (1, 1001)]) == ([], [1]), "the very first may be wrong"
 
 
 @pytest.mark.parametrize("make", GATES)
@@ -156,8 +158,8 @@ def test_after_a_long_pause_the_clock_goes_on(make: Any) -> None:
     gate = make(None, 10, 0, 5, 100)
     used, now, untimely = told(gate, [1000, *range(2000, 2020)])
     assert all(used)
-    assert untimely == [*range(1, AHEAD_EVENTS)]
-    assert now[AHEAD_EVENTS - 1 : AHEAD_EVENTS + 1] == [1000, 2000 + AHEAD_EVENTS - 1]
+    assert untimely == [*range(1, CONFIRM)]
+    assert now[CONFIRM - 1 : CONFIRM + 1] == [1000, 2000 + CONFIRM - 1]
 
 
 @pytest.mark.parametrize("make", GATES)

@@ -12,6 +12,7 @@ from schemas.events.batch import Record
 from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.engine.event_clock import CONFIRM
 from streamer.engine.recent import DAY_HOURS, DEPLOYS_MAX, STEPS, VERSIONS_MAX, Recent, recent_joined, recent_without
 from streamer.engine.snapshot import decode, encode
 from streamer.engine.task import Task
@@ -70,7 +71,7 @@ def test_of_a_backlog_nothing_is_told_so_fine() -> None:
     [
         ([("m", 0, "6"), ("m", 9, "6")], []),
         ([("m", 0, "6"), ("m", 60, "7"), ("m", 61, "6"), ("m", 62, "7")], ["6>7"]),
-        ([("m", 0, "6"), ("m", 60, "7"), ("m", 3 * HOUR_S, "6")], ["6>7", "7>6"]),
+        ([("m", 0, "6"), ("m", 60, "7"), *[("m", 3 * HOUR_S, "6")] * CONFIRM], ["6>7", "7>6"]),
         ([("m", 0, ""), ("m", 1, "6"), ("m", 2, ""), ("m", 3, "7")], ["6>7"]),
         ([("m", i, str(i)) for i in range(9)], ["3>4", "4>5", "5>6", "6>7", "7>8"]),
     ],
@@ -90,7 +91,7 @@ def test_versions_are_bounded_and_one_that_is_gone_for_a_day_makes_room() -> Non
     known = run(many).rings.recent.versions["m"]
     assert len(known) == VERSIONS_MAX
     assert f"v{VERSIONS_MAX}" not in known
-    later = run([*many, ("m", (DAY_HOURS + 2) * HOUR_S, "late")]).rings.recent.versions["m"]
+    later = run([*many, *[("m", (DAY_HOURS + 2) * HOUR_S, "late")] * CONFIRM]).rings.recent.versions["m"]
     assert (len(later), "late" in later, "v0" in later) == (VERSIONS_MAX, True, False)
 
 

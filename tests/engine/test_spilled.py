@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schemas.events.batch import Record
-from streamer.engine import spilled
+from streamer.engine.event_clock import DOUBT
 from streamer.engine.pairs import SIDES, Pairs
 from streamer.engine.snapshot import decode, encode
 from streamer.engine.spilled import Half, Spilled, half_of, plain
@@ -103,8 +103,8 @@ def test_one_wrong_clock_ends_nobodys_wait_and_many_are_believed() -> None:
     pairs, year_s = Pairs(2 * DAY_MS, 100, DAY_MS, young=0), 365 * DAY_S
     pairs.take(batch(record(1, "i", "asked", 0), record(2, "x", "whole", year_s, "n"), record(3, "j", "asked", 60)))
     assert pairs.waiting == 2
-    shown_ = shown(pairs.take(batch(*(record(4 + i, "y", "whole", year_s, "n") for i in range(spilled.AHEAD_EVENTS)))))
-    assert [one[0] for one in shown_ if one[2] is None] == [4 + spilled.AHEAD_EVENTS - 1] * 2
+    shown_ = shown(pairs.take(batch(*(record(4 + i, "y", "whole", year_s, "n") for i in range(DOUBT)))))
+    assert [one[0] for one in shown_ if one[2] is None] == [4 + DOUBT - 1] * 2
     assert (pairs.waiting, pairs.alone) == (0, 2)
 
 

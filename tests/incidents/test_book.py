@@ -49,6 +49,18 @@ def test_a_series_that_was_back_did_not_begin_again_before_it_was_found() -> Non
     assert told.fired(member("a", 90, 300)) == [(OPENED, "incident-a-t-0-200", 4, 2, 1)], "what b began goes on"
 
 
+def test_what_comes_and_goes_is_one_incident() -> None:
+    told, first = Told(), "incident-a-t-0-100"
+    told.fired(member("a", 50, 100))
+    told.resolved("a")
+    told.book.fired("m", member("a", 290, 300), again=True)
+    assert told.now() == [(OPENED, first, 3, 1, 1)]
+    assert told.fired(member("c", 280, 310)) == [(UPDATED, first, 4, 2, 2)], "slower, and of the same time"
+    told.resolved("a", "c")
+    told.book.fired("m", member("z", 390, 400), again=True)
+    assert [one[1] for one in told.now()] == ["incident-z-t-0-400"], "it was no member"
+
+
 def test_what_began_together_is_one_incident_from_first_to_last() -> None:
     told = Told()
     first = "incident-a-t-0-100"

@@ -7,6 +7,7 @@ import json
 from schemas.events.batch import Record
 from schemas.events.decoder import Decoder
 from schemas.events.fields import compile_fields
+from streamer.config.model import Limits
 from streamer.offline.ticks import GAP_TICKS_MAX, Ticks
 from streamer.port import Tick
 
@@ -26,7 +27,7 @@ def records(times_s: list[float | None], arrived: bool = False) -> list[Record]:
 
 def cut(given: list[Record], size: int = 1000) -> tuple[list[int], list[tuple[int, float]]]:
     """The offsets of all parts, one after the other, and each tick as offset and second."""
-    ticks, offsets, found = Ticks(60_000), list[int](), list[Tick]()
+    ticks, offsets, found = Ticks(60_000, Limits()), list[int](), list[Tick]()
     for begin in range(0, len(given), size):
         part = given[begin : begin + size]
         for batch, tick in ticks.cut(AT, part, DECODE(part, "inferences")):
@@ -57,5 +58,5 @@ def test_records_without_any_time_have_no_ticks() -> None:
 
 def test_after_years_nobody_counts_the_minutes() -> None:
     years = 3 * 365 * 86_400.0
-    ticks = cut(records([0, 1, years, years + 1]))[1]
+    ticks = cut(records([0, 1, *(years + i for i in range(6))]))[1]
     assert GAP_TICKS_MAX <= len(ticks) <= GAP_TICKS_MAX + 2

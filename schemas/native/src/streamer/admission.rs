@@ -2,22 +2,21 @@
 
 use hashbrown::{HashMap, HashSet};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
 use crate::arrays::{check_codes, check_length, slice};
+use crate::streamer::event_clock::{EventClock, Verdict};
 
 struct Model {
     name: Py<PyString>,
-    newest_ms: i64,
+    clock: EventClock,
     /// Used ones.
     events: u64,
-    /// By how many those are more that are ahead of their time.
-    ahead: u32,
 }
 
 /// As in `streamer/engine/admission.py`.
-const AHEAD_EVENTS: u32 = 8;
 const FIRST_AHEAD_MS: i64 = 365 * 86_400_000;
 
 /// What is known of a name in a batch.
@@ -47,7 +46,7 @@ pub struct Admission {
 }
 
 /// used, newest time of the model up to and including each event; how many are filtered; which are duplicates, which
-/// late, and which of the used ones have a time that is not theirs
+/// late, and which of the used ones have a time that is not theirs; how many turned out to be of a wrong clock
 type Admitted<'py> = (
     Bound<'py, PyArray1<bool>>,
     Bound<'py, PyArray1<i64>>,
@@ -55,6 +54,7 @@ type Admitted<'py> = (
     Bound<'py, PyArray1<i64>>,
     Bound<'py, PyArray1<i64>>,
     Bound<'py, PyArray1<i64>>,
+    i64,
 );
 
 impl Admission {
@@ -67,16 +67,17 @@ impl Admission {
         }
     }
 
-    /// What a model's first event of this time is compared with.
-    fn first_ms(&self, time_ms: i64, clock_ms: i64) -> i64 {
-        let known = self.models.iter().map(|model| model.newest_ms).fold(clock_ms, i64::max);
-        let doubted = 0 < known && known < time_ms.saturating_sub(self.ahead_ms.max(FIRST_AHEAD_MS));
-        if doubted { known } else { time_ms }
+    /// The clock of a model whose first event has this time.
+    fn first(&self, time_ms: i64, tick_ms: i64) -> EventClock {
+        let known_ms = self.models.iter().map(|model| model.clock.now_ms).fold(tick_ms.max(0), i64::max);
+        let far_ms = if tick_ms != 0 { self.ahead_ms } else { self.ahead_ms.max(FIRST_AHEAD_MS) };
+        let doubted = 0 < known_ms && known_ms < time_ms.saturating_sub(far_ms);
+        EventClock::new(if doubted { known_ms } else { time_ms }, doubted)
     }
 
-    fn add(&mut self, name: &Bound<PyString>, newest_ms: i64, events: u64) -> PyResult<usize> {
+    fn add(&mut self, name: &Bound<PyString>, clock: EventClock, events: u64) -> PyResult<usize> {
         self.of_model.insert(name.to_str()?.to_owned(), self.models.len());
-        self.models.push(Model { name: name.clone().unbind(), newest_ms, events, ahead: 0 });
+        self.models.push(Model { name: name.clone().unbind(), clock, events });
         Ok(self.models.len() - 1)
     }
 
@@ -120,14 +121,15 @@ impl Admission {
         strings: &Bound<'py, PyTuple>,
         refused: Option<PyReadonlyArray1<'py, bool>>,
     ) -> PyResult<Admitted<'py>> {
-        let (times_ms, clock_ms) = times_ms;
+        let (times_ms, tick_ms) = times_ms;
         let (codes, times_ms, id) = (slice(&models)?, slice(&times_ms)?, slice(&id)?);
         let refused = refused.as_ref().map(slice).transpose()?;
         check_length(&[codes.len(), times_ms.len(), id.len(), refused.map_or(codes.len(), <[bool]>::len)])?;
         check_codes(codes, strings.len())?;
         let mut names = vec![Name::Unmet; strings.len()];
         let (mut used, mut now) = (vec![false; codes.len()], vec![0; codes.len()]);
-        let (mut filtered, mut duplicate, mut late, mut untimely) = (0, Vec::new(), Vec::new(), Vec::new());
+        let (mut filtered, mut ahead, mut duplicate, mut late, mut untimely) =
+            (0, 0, Vec::new(), Vec::new(), Vec::new());
         for i in 0..codes.len() {
             let (code, time_ms) = (codes[i] as usize, times_ms[i]);
             if refused.is_some_and(|refused| refused[i]) {
@@ -138,62 +140,61 @@ impl Admission {
                 names[code] = self.meet(strings.get_borrowed_item(code)?.cast::<PyString>()?.to_str()?);
             }
             let about = time_ms < 0;
-            let latest = match names[code] {
-                Name::Model(model) => self.models[model].newest_ms,
-                Name::Fresh if !about && self.models.len() < self.models_max => self.first_ms(time_ms, clock_ms),
+            match names[code] {
+                Name::Model(_) => {}
+                Name::Fresh if !about && self.models.len() < self.models_max => {}
                 _ => {
                     filtered += 1;
                     continue;
                 }
-            };
+            }
             if id[i] != 0 && self.ids.contains(&id[i]) {
                 duplicate.push(i as i64);
                 continue;
             }
-            let timeless = about || (time_ms == 0 && latest > 0);
-            let time_ms = if timeless { latest } else { time_ms };
-            if time_ms < latest.saturating_sub(self.lateness_ms) {
-                late.push(i as i64);
-                continue;
+            let (model, first) = match names[code] {
+                Name::Model(model) => (model, false),
+                _ => {
+                    let clock = self.first(time_ms, tick_ms);
+                    (self.add(strings.get_item(code)?.cast()?, clock, 0)?, clock.time_ms == time_ms)
+                }
+            };
+            names[code] = Name::Model(model);
+            let (lateness_ms, ahead_ms) = (self.lateness_ms, self.ahead_ms);
+            let clock = &mut self.models[model].clock;
+            let (verdict, wrong) = match () {
+                () if about || (time_ms == 0 && clock.now_ms != 0) => (Verdict::Untimely, 0),
+                () if first => (Verdict::Timely, 0),
+                () => clock.hear(time_ms, lateness_ms, ahead_ms),
+            };
+            ahead += wrong;
+            match verdict {
+                Verdict::Late => {
+                    late.push(i as i64);
+                    continue;
+                }
+                Verdict::Untimely => untimely.push(i as i64),
+                Verdict::Timely => {}
             }
+            (used[i], now[i]) = (true, clock.now_ms);
+            self.models[model].events += 1;
             if id[i] != 0 && self.capacity > 0 {
                 self.remember(id[i]);
             }
-            let model = match names[code] {
-                Name::Model(model) => model,
-                _ => self.add(strings.get_item(code)?.cast()?, latest, 0)?,
-            };
-            names[code] = Name::Model(model);
-            let ahead = time_ms > latest.saturating_add(self.ahead_ms);
-            let model = &mut self.models[model];
-            model.events += 1;
-            if !ahead {
-                model.newest_ms = latest.max(time_ms);
-                model.ahead = model.ahead.saturating_sub(u32::from(!about));
-                if timeless {
-                    untimely.push(i as i64);
-                }
-            } else if model.ahead + 1 < AHEAD_EVENTS {
-                model.ahead += 1;
-                untimely.push(i as i64);
-            } else {
-                (model.newest_ms, model.ahead) = (time_ms, 0);
-            }
-            (used[i], now[i]) = (true, model.newest_ms);
         }
         let (used, now) = (used.into_pyarray(py), now.into_pyarray(py));
         let [duplicate, late, untimely] = [duplicate, late, untimely].map(|places: Vec<i64>| places.into_pyarray(py));
-        Ok((used, now, filtered, duplicate, late, untimely))
+        Ok((used, now, filtered, duplicate, late, untimely, ahead))
     }
 
     /// Name, newest time and used events of every model, in the order of their first used events.
     fn models(&self, py: Python<'_>) -> Vec<(Py<PyString>, i64, u64)> {
-        self.models.iter().map(|model| (model.name.clone_ref(py), model.newest_ms, model.events)).collect()
+        self.models.iter().map(|model| (model.name.clone_ref(py), model.clock.now_ms, model.events)).collect()
     }
 
-    /// Of each model by how many the events are more that are ahead of their time.
-    fn doubted(&self) -> Vec<u32> {
-        self.models.iter().map(|model| model.ahead).collect()
+    /// The clock of each model.
+    fn times(&self) -> Vec<Vec<i64>> {
+        self.models.iter().map(|model| model.clock.dump()).collect()
     }
 
     /// These models are as if they had never been met.
@@ -222,12 +223,13 @@ impl Admission {
         &mut self,
         models: Vec<(Bound<'_, PyString>, i64, u64)>,
         ids: PyReadonlyArray1<'_, u64>,
-        doubted: Vec<u32>,
+        times: Vec<Vec<i64>>,
     ) -> PyResult<()> {
-        for (name, newest_ms, events) in models {
-            self.add(&name, newest_ms, events)?;
+        check_length(&[models.len(), times.len()])?;
+        for ((name, _, events), state) in models.into_iter().zip(times) {
+            let clock = EventClock::load(&state).ok_or_else(|| PyValueError::new_err("no clock"))?;
+            self.add(&name, clock, events)?;
         }
-        self.models.iter_mut().zip(doubted).for_each(|(model, ahead)| model.ahead = ahead);
         let ids = slice(&ids)?;
         for &id in &ids[ids.len().saturating_sub(self.capacity)..] {
             self.remember(id);
