@@ -34,6 +34,7 @@ WITHOUT_A_SECOND = {
     "distribution": "its banks in Python are tried beside their twins",
     "envelope": "its banks in Python are tried beside their twins",
     "envelope_state": "reads each state with both",
+    "levels": "its sums in Python are tried beside their twins",
     "native": "compares the two",
     "reference": "its banks in Python are tried beside their twins",
     "river_equality": "banks in Python and their river",

@@ -112,9 +112,9 @@ DAY_MS = 86_400_000
 
 
 def aged(detect: str) -> tuple[Task, AgeMonitor]:
-    task = Task(
-        load_text(f"{HEAD}monitors: {{old: {{signal: events, by: [version], detect: {detect}}}}}\n", "x", {}), AT, 0
-    )
+    rare = "limits: {ahead: 7d}\n"  # An event a day, and each is believed.
+    text = f"{HEAD}{rare}monitors: {{old: {{signal: events, by: [version], detect: {detect}}}}}\n"
+    task = Task(load_text(text, "x", {}), AT, 0)
     [monitor] = task.by_order
     assert isinstance(monitor, AgeMonitor)
     return task, monitor

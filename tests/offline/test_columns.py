@@ -82,7 +82,7 @@ def test_an_object_with_fields_in_it_and_names_in_another_case(tmp_path: Path) -
         ("a,a", "'a' is there more than once"),
         ("features.a,features.a.b", "'features.a.b' lies within 'features.a', which is a column of its own"),
         ("label,prediction.label", "'label' and 'prediction.label' are one place in an event"),
-        ("", "has no line of column names"),
+        (",", "has no line of column names"),
     ],
 )
 def test_columns_that_cannot_be_are_named(header: str, words: str, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def test_heartbeats_of_a_task_make_them_where_they_come_often_enough() -> None:
 def test_versions_are_marks_once_for_all_partitions_and_again_when_they_come_back() -> None:
     past = Past()
     for partition, at in enumerate((60, 61)):
-        facts = beats(run([("m", 0, "6"), ("m", at, "7"), ("m", 9000, "6"), ("m", 20_000, "7")]))["m"]
+        later = [("m", 1000 * i, "6" if 9 <= i < 20 else "7") for i in range(1, 21)]
+        facts = beats(run([("m", 0, "6"), ("m", at, "7"), *later]))["m"]
         past.heartbeat(("m", "in", partition), None, facts)
     assert [one["text"] for one in past.marks_of("m")] == [
         "version 7 came after 6",

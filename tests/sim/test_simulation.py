@@ -104,11 +104,11 @@ def test_series_that_leave_full_tables_do_so_whatever_fails(seed: int, monkeypat
 
 
 def going_bad(rng: random.Random, partition: int, length: int) -> list[Record]:
-    """The log, with long stretches of what is no event, the first at its beginning, and of events of long ago."""
+    """The log, with long stretches of what is no event, the first at its beginning, and of late events."""
     records = make_log(rng, partition, length)
     for begin in range(0, length, 104):
         for i in range(begin, min(begin + rng.randint(22, 60), length)):
-            old = b'{"model": "shared", "time": 1600000000}'
+            old = b'{"model": "shared", "time": 1699999900}'
             records[i] = records[i]._replace(value=b"fraud,1,2" if begin % 208 == 0 else old)
     return records
 
