@@ -2,12 +2,11 @@
 #![forbid(unsafe_code)]
 
 use crate::events::decimal::push_repr;
-use crate::events::features::Naming;
 use crate::events::names::{NONE, Names};
 use crate::events::number::{Decimals, number, short_decimal};
 use crate::events::plan::{
-    CALLER, CONFIDENCE, CONTAINERS, EVENT_ID, FEATURES, FIELDS, LABEL, LATENCY, LOGITS, MODEL, Node, Plan, STATUS,
-    TIME, Target, VALUE, VERSION,
+    CALLER, CONFIDENCE, CONTAINERS, EVENT_ID, FEATURES, FIELDS, LABEL, LATENCY, LOGITS, MODEL, Naming, Node, Plan,
+    STATUS, TIME, Target, VALUE, VERSION,
 };
 use crate::events::scalar::{Kind, Odd, Res, Scalar};
 use crate::events::scan::Scanner;

@@ -17,14 +17,6 @@ use crate::events::shape::Goes;
 const DEPTH_MAX: usize = 8;
 const PREFIX: &str = CONTAINERS[0].1;
 
-/// What the config says of them.
-pub struct Naming {
-    /// By position; beyond them the position is the name.
-    pub names: Vec<String>,
-    /// Numbers of an array, at most.
-    pub array_max: usize,
-}
-
 impl Event {
     /// An array on the way to what is read: its elements are named by their numbers.
     pub fn elements(&mut self, scanner: &mut Scanner, plan: &mut Plan, node: usize, names: &mut Names) -> Res<()> {

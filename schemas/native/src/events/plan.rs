@@ -24,6 +24,14 @@ pub const FIELDS: usize = 14;
 pub const CONTAINERS: [(usize, &str); 4] =
     [(FEATURES, "features."), (SCORES, "prediction.scores."), (LOGITS, "prediction.logits."), (SEGMENT, "segment.")];
 
+/// How features are called that are no leaves of one object, as the config has it.
+pub struct Naming {
+    /// By position; beyond them the position is the name.
+    pub names: Vec<String>,
+    /// Numbers of an array, at most.
+    pub array_max: usize,
+}
+
 /// A place in the document that somebody reads: an object on the way, or the slot it goes to.
 #[derive(Clone, Copy)]
 pub enum Target {
