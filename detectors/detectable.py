@@ -27,7 +27,7 @@ In both noise is allowed for. Of other detectors nothing is stated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import asin, cos, exp, expm1, inf, isfinite, log, log1p, pi, sin, sqrt
+from math import cos, exp, expm1, inf, isfinite, log, log1p, pi, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ from detectors.bank import F64, State
 from detectors.counts import log_beta
 from detectors.envelope import ALIKE, OFTEN
 from detectors.envelope_state import LEVELS, SIZES
-from detectors.scales import drawn_in, level_of, moments, slope_of
+from detectors.scales import drawn_in, level_of, moments, share_at, slope_of
 
 POWER = 0.8
 NORMAL = NormalDist()
@@ -165,11 +165,6 @@ def _share(row: Row, place: int, values: float, side: int, usual: float) -> floa
         return sum(_any(at_least(many, size, one), blocks) for one in shares) / len(shares)
 
     return _least(chance, usual, 1.0)
-
-
-def share_at(level: float) -> float:
-    """The share of this level; see `level_of`, of which it is the inverse."""
-    return sin(asin(min(max(level, -1.0), 1.0) / sqrt(2.0)) + pi / 4.0) ** 2
 
 
 def at_least(many: int, n: int, share: float) -> float:

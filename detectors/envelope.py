@@ -49,7 +49,7 @@ from detectors.envelope_state import (
 from detectors.extremes import DAY_MS, DailyExtremes, odds, odds_of
 from detectors.loads import Loads
 from detectors.params import DIRECTIONS, OF_THE_BUDGET, OF_THE_SIGNAL, WHICH_WAY, Direction, Params
-from detectors.scales import KNEE, drawn_in, level_of, moments, slope_of
+from detectors.scales import KNEE, drawn_in, level_of, moments, share_at, slope_of
 
 TESTS = 12.0
 """What shares the rate of a series: all channels have 28 sides, but what one shows its neighbours show, too."""
@@ -291,11 +291,13 @@ class EnvelopeBank:
         level, spread = divmod(channel, 2)
         if spread and not self.both:
             return None
-        if value > high and self.up:
-            return 0 if spread else 1, value, high, SIZES[level]
-        if value < low and self.down:
-            return 0 if spread else -1, value, low, SIZES[level]
-        return None
+        above, below = value > high and self.up, value < low and self.down
+        if not (above or below):
+            return None
+        limit = high if above else low
+        if self.shares:  # Who reads an alert, or asks how many times its limit it is, knows shares.
+            value, limit = share_at(value), share_at(limit)
+        return 0 if spread else 1 if above else -1, value, limit, SIZES[level]
 
     def _unmistakable(self, row: int, level: int, block: Block) -> tuple[float, float]:
         """What an average would have to be beyond while there is no limit, by what was seen before and its loads."""

@@ -5,6 +5,8 @@
 [2.0, -3.0, 11.0, 35.9]
 >>> [round(level_of(share), 2) for share in (0.0, 0.02, 0.5, 1.0)]
 [-1.0, -0.85, 0.0, 1.0]
+>>> [round(share_at(level_of(share)), 9) for share in (0.0, 0.02, 0.5, 1.0)]
+[0.0, 0.02, 0.5, 1.0]
 """
 
 from __future__ import annotations
@@ -49,3 +51,9 @@ def level_of(share: float) -> float:
     """A share on a scale on which its error is about the same everywhere, from -1 to 1."""
     share = min(max(share, 0.0), 1.0)
     return sqrt(share) - sqrt(1.0 - share)
+
+
+def share_at(level: float) -> float:
+    """The share of this level; see `level_of`, of which it is the inverse."""
+    level = min(max(level, -1.0), 1.0)
+    return (1.0 + level * sqrt(2.0 - level * level)) / 2.0

@@ -109,8 +109,9 @@ def quoted(value: Any) -> str:
 
 
 class ConfigError(Exception):
-    """Every problem of a config at once. `run` prints it and exits 78."""
+    """Every problem of a config at once. `run` prints it and exits 78; `told`: the same where something runs."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = in_order(problems)
-        super().__init__("\n".join([*map(str, self.problems), f"{summary(self.problems)}. Nothing was started."]))
+        self.told = "\n".join([*map(str, self.problems), f"{summary(self.problems)}."])
+        super().__init__(f"{self.told} Nothing was started.")

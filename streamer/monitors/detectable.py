@@ -19,7 +19,6 @@ from detectors.detectable import (
     certain,
     page_hinkley_shift,
     row_of,
-    share_at,
     shift_of_count,
     shift_of_mean,
     shift_of_share,
@@ -28,7 +27,7 @@ from detectors.envelope import ALIKE, OFTEN
 from detectors.envelope_state import SIZES
 from detectors.extremes import DAY_MS, SCHOOL
 from detectors.params import Adwin, PageHinkley
-from detectors.scales import moments, slope_of
+from detectors.scales import moments, share_at, slope_of
 from streamer.monitors.base import Monitor
 from streamer.monitors.envelope import EnvelopeMonitor
 from streamer.monitors.peers import PeersMonitor

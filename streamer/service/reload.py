@@ -83,7 +83,7 @@ class Reload:
         try:
             found = self._load(path)
         except (ConfigError, OSError, ValueError) as error:
-            self._refuse(str(error))
+            self._refuse(error.told if isinstance(error, ConfigError) else str(error))
             return
         lost = [f"{change.path}: {change.sentence}" for change in changes(self.config, found) if change.lost]
         if lost:

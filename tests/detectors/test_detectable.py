@@ -14,13 +14,11 @@ from detectors.detectable import (
     at_least,
     page_hinkley_shift,
     row_of,
-    share_at,
     shift_of_count,
     shift_of_mean,
     shift_of_share,
 )
 from detectors.extremes import DAY_MS
-from detectors.scales import level_of
 from schemas.core import native
 from tests.later import Later
 
@@ -162,11 +160,6 @@ def test_more_time_finds_less() -> None:
 )
 def test_the_tail_of_a_count_is_that_of_scipy(many: int, n: int, share: float) -> None:
     assert at_least(many, n, share) == pytest.approx(stats.binom.sf(many - 1, n, share), rel=1e-9)
-
-
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9, 1.0])
-def test_a_share_is_found_again_from_its_level(share: float) -> None:
-    assert share_at(level_of(share)) == pytest.approx(share, abs=1e-12)
 
 
 def test_a_window_is_beyond_its_limit_as_often_as_is_stated() -> None:

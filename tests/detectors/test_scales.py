@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.scales import drawn_in, level_of, moments, slope_of
+from detectors.scales import drawn_in, level_of, moments, share_at, slope_of
 
 
 def test_tails_are_drawn_in_and_stay_in_order() -> None:
@@ -22,6 +22,11 @@ def test_a_share_is_on_a_scale_whose_slope_is_known(share: float) -> None:
     assert ((level_of(share + step) - level_of(share)) / step) ** 2 == pytest.approx(slope_of(share), rel=1e-2)
     assert level_of(-1.0) == level_of(0.0) == -level_of(1.0) == -1.0
     assert slope_of(0.0) == slope_of(1.0) == 1.0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9, 1.0])
+def test_a_share_is_found_again_from_its_level(share: float) -> None:
+    assert share_at(level_of(share)) == pytest.approx(share, abs=1e-12)
 
 
 def test_moments_are_those_of_the_values_and_of_nothing_where_there_are_none() -> None:

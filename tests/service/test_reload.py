@@ -67,6 +67,7 @@ def test_one_with_mistakes_changes_nothing_and_says_so_until_it_is_mended(world:
     [(event, more)] = world.said
     assert event == "config_refused"
     assert "driftline.yaml:5:1: error[unknown-field] referense" in more["why"]
+    assert "Nothing was started" not in more["why"], "something runs"
     assert "the config of before is at work" in world.notes["config"]
     assert world.exposed("config_last_reload_successful") == 0
     assert world.exposed("config_last_reload_success_timestamp_seconds") == 1100

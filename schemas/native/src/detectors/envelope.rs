@@ -7,7 +7,7 @@ use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, sl
 use crate::detectors::bank::{HitArrays, Hits, Said, Told};
 use crate::detectors::envelope_state::{Block, CHANNELS, FACTOR, FIRST, FRESH, LEVELS, NEVER, Row, SUMS, WIDTHS};
 use crate::detectors::extremes::{Limits, NONE, OPEN, Side};
-use crate::detectors::scales::{KNEE, drawn_in, level_of, moments, slope_of};
+use crate::detectors::scales::{KNEE, drawn_in, level_of, moments, share_at, slope_of};
 
 const DAY_MS: i64 = 86_400_000;
 const SEEN_LEAST: f64 = 200.0;
@@ -187,7 +187,8 @@ impl Envelope {
 
     fn beyond(&self, channel: usize, value: f64, limits: &Limits) -> Option<Found> {
         let (age, spread) = (size_of(channel / 2) as i64, channel % 2 == 1);
-        let told = |way: i8, limit: f64| Some((if spread { 0 } else { way }, value, limit, age));
+        let shown = |level: f64| if self.shares { share_at(level) } else { level };
+        let told = |way: i8, limit: f64| Some((if spread { 0 } else { way }, shown(value), shown(limit), age));
         match value {
             _ if spread && !(self.up && self.down) => None,
             _ if value > limits.high && self.up => told(1, limits.high),

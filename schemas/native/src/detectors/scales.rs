@@ -19,6 +19,12 @@ pub fn level_of(share: f64) -> f64 {
     share.sqrt() - (1.0 - share).sqrt()
 }
 
+/// The share of this level; see `level_of`, of which it is the inverse.
+pub fn share_at(level: f64) -> f64 {
+    let level = level.clamp(-1.0, 1.0);
+    (1.0 + level * (2.0 - level * level).sqrt()) / 2.0
+}
+
 /// How much a small variance of a share is on the scale of `level_of`.
 pub fn slope_of(share: f64) -> f64 {
     if !(share > 0.0 && share < 1.0) {
