@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from schemas.events.batch import Record
 from streamer.config.stages import SECOND
@@ -70,14 +70,23 @@ def first_ends(folder: Path) -> dict[int, int]:
 
 
 def produce(broker: str, topic: str, records: Mapping[int, Iterable[Record]]) -> None:
-    """Records per partition, with their keys, headers and timestamps."""
-    producer = Producer({"bootstrap.servers": broker, "linger.ms": 20, "log_level": 0})
+    """Records per partition, with their keys, headers and timestamps. To a partition that the broker does not know yet,
+    as it was added just now, a producer would send nothing, and its flush would not say so.
+    """
+    producer, refused = Producer({"bootstrap.servers": broker, "linger.ms": 20, "log_level": 0}), list[str]()
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            refused.append(f"{message.topic()}[{message.partition()}]: {error.str()}")
+
+    until(lambda: len(producer.list_topics(topic, PATIENCE_S).topics[topic].partitions) > max(records, default=-1))
     for partition, chosen in records.items():
         for record in chosen:
             kept: Any = {"timestamp": max(record.time_ms, 0), "headers": list(record.headers)}
-            producer.produce(topic, value=record.value, key=record.key, partition=partition, **kept)
+            producer.produce(topic, record.value, record.key, partition, delivered, **kept)
             producer.poll(0)
     assert producer.flush(PATIENCE_S) == 0
+    assert not refused, refused[0]
 
 
 def committed(broker: str, group: str, topic: str, partitions: int) -> dict[int, tuple[int, str]]:
