@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,8 @@ NOBODY = b'{"model": "fraud", "review_id": "none", "reviewer": "nobody", "verdic
 """The first verdict makes the mock cluster create the topic."""
 READY = {"demo.yaml": len(MODELS), "demo_people.yaml": 12}
 """By config the partitions that a service waits for."""
+ENDS = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""What ends it as Ctrl-C does: who ends the demo, or closes its terminal, ends the service, too."""
 BARS = "▁▂▃▄▅▆▇█"
 EPILOG = """\b
 Examples:
@@ -152,6 +155,8 @@ def demo(brokers: str | None, leave: bool, people: bool) -> None:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        for number in ENDS:
+            signal.signal(number, signal.default_int_handler)
         try:
             _wait_ready(log_path, service, name)
             click.echo(f"Page: http://{_listens(log_path)}/ (of this machine only)")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from streamer.commands.demo import ENOUGH_EVENTS, MODELS, RATE, SEED, SHIFT_EVEN
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.offline.replay import Replay
+from tests.waiting import PATIENCE_S, until
 
 BEGIN_S = 1_700_000_000
 README = Path(__file__).parents[2] / "README.md"
@@ -164,3 +167,16 @@ def test_events_are_due_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test.time, "sleep", lambda seconds: None)
     ticks: Iterator[tuple[float, int]] = under_test._ticks(0.0)
     assert [next(ticks) for _ in range(4)] == [(0.0, 0), (0.1, 150), (0.1, 0), (1.0, RATE - 150)]
+
+
+def test_who_ends_the_demo_ends_its_service(tmp_path: Path) -> None:
+    """Its page answered on after a SIGTERM, until somebody found the process."""
+    path = tmp_path / "out.txt"
+    with path.open("wb") as out:
+        demo = subprocess.Popen([sys.executable, "-m", "streamer", "demo"], stdout=out, stderr=subprocess.STDOUT)
+    page = until(lambda: re.search(r"Page: http://([0-9.]+):([0-9]+)/", path.read_text()), path.read_text)
+    socket.create_connection((page[1], int(page[2])), PATIENCE_S).close()
+    demo.terminate()
+    demo.wait(PATIENCE_S)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((page[1], int(page[2])), PATIENCE_S)
