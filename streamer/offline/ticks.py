@@ -42,8 +42,7 @@ class Ticks:
             end = begin + int(np.argmax(late))
             turn = records[end].offset
             yield part_of(batch, done, turn) if end > begin else None, Tick(turn, due_ms, caught_up=True)
-            # After years without records nobody wants to count the minutes.
-            due_ms = max(due_ms + interval_ms, int(times_ms[end]) - GAP_TICKS_MAX * interval_ms)
+            due_ms = self._next(due_ms, int(times_ms[end]))
             begin, done = end, turn
         if first_ms >= 0:
             self.due_ms[partition] = due_ms
@@ -54,8 +53,12 @@ class Ticks:
         found, due_ms = list[Tick](), self.due_ms.get(partition, time_ms + 1)
         while due_ms <= time_ms:
             found.append(Tick(offset, due_ms, caught_up=True))
-            due_ms = self.due_ms[partition] = max(due_ms + self.interval_ms, time_ms - GAP_TICKS_MAX * self.interval_ms)
+            due_ms = self.due_ms[partition] = self._next(due_ms, time_ms)
         return found
+
+    def _next(self, due_ms: int, time_ms: int) -> int:
+        """When the tick after one is due, by now: after years without records nobody wants to count the minutes."""
+        return max(due_ms + self.interval_ms, time_ms - GAP_TICKS_MAX * self.interval_ms)
 
     def _clock(self, partition: Partition, records: Sequence[Record], batch: Batch) -> I64:
         """About when each record arrived, -1 where nothing tells it: its own timestamp, or, in a file, the time of its
@@ -63,15 +66,15 @@ class Ticks:
         """
         columns = columns_of(records)
         times_ms = np.where(columns.times_ms < TIME_MAX_MS, columns.times_ms, -1)
-        if not (times_ms >= 0).any():
+        of_events = not (times_ms >= 0).any()
+        if of_events:
             times_ms = np.full(len(records), -1, np.int64)
             times_ms[np.searchsorted(columns.offsets, batch.offsets)] = np.where(batch.times_ms > 0, batch.times_ms, -1)
-            self._begin(partition, times_ms)
+        self._begin(partition, times_ms)
+        if of_events:
             before = np.concatenate(([self.last_ms.get(partition, -1)], times_ms[:-1]))
             self.last_ms[partition] = times_ms.item(-1)
             times_ms = np.minimum(times_ms, before)
-        else:
-            self._begin(partition, times_ms)
         clock, said = self.clocks.get(partition), list[int]()
         for time_ms in times_ms.tolist():
             if time_ms >= 0 and clock is None:

@@ -1,9 +1,12 @@
 //! What every room does with the arrays of Python: look at their elements, check them once before a loop starts, and ask
 //! the processor ahead of time for what they point at.
 
-use numpy::PyReadonlyArray1;
+use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::prelude::*;
+
+pub type Floats<'py> = Bound<'py, PyArray1<f64>>;
+pub type Ints<'py> = Bound<'py, PyArray1<i64>>;
 
 /// The elements of a contiguous array; ValueError for any other.
 pub fn slice<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {

@@ -3,7 +3,7 @@
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-use crate::arrays::{check_finite, check_length, check_rows, prefetch, retain, slice};
+use crate::arrays::{Floats, Ints, check_finite, check_length, check_rows, prefetch, retain, slice};
 use crate::detectors::bank::{HitArrays, Hits, Said, Told};
 use crate::detectors::envelope_state::{Block, CHANNELS, FACTOR, FIRST, FRESH, LEVELS, NEVER, Row, SUMS, WIDTHS};
 use crate::detectors::extremes::{Limits, NONE, OPEN, Side};
@@ -240,8 +240,6 @@ fn shown(shares: bool, level: usize, block: &Block) -> impl Iterator<Item = (usi
     [first, (2 * level + 1, block[1] / size)].into_iter().take(if shares { 1 } else { 2 })
 }
 
-type Floats<'py> = Bound<'py, PyArray1<f64>>;
-type Ints<'py> = Bound<'py, PyArray1<i64>>;
 /// See INTS and FLOATS in `detectors/envelope.py`; all flat.
 type Dump<'py> = ([Ints<'py>; 4], [Floats<'py>; 13]);
 

@@ -1,10 +1,10 @@
 //! How often each level of a category comes, by sums of its own; operation for operation `detectors/levels.py`.
 
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use numpy::{IntoPyArray, PyReadonlyArray1};
 use pyo3::exceptions::PyAssertionError;
 use pyo3::prelude::*;
 
-use crate::arrays::{check_length, check_rows, retain, slice};
+use crate::arrays::{Floats, Ints, check_length, check_rows, retain, slice};
 use crate::detectors::cusum::{Cusums, FRESH_CUSUMS, SIDES, SIZE, WIDTH};
 use crate::detectors::loads::{LOADS, load_of, paced};
 
@@ -128,8 +128,6 @@ pub struct Levels {
     rows: Vec<Row>,
 }
 
-type Floats<'py> = Bound<'py, PyArray1<f64>>;
-type Ints<'py> = Bound<'py, PyArray1<i64>>;
 /// INTS and `began`; pace, values and FLOATS of `detectors/levels.py`; all flat.
 type Dump<'py> = ([Ints<'py>; 7], [Floats<'py>; 7]);
 
