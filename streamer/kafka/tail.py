@@ -15,7 +15,9 @@ from streamer.kafka.client import Complaints, down, error_of, make_consumer
 from streamer.kafka.intake import record_of
 from streamer.port import LogDown, Partition
 
-BATCH, WAIT_S = 500, 0.5
+BATCH, WAIT_S = 2_000, 0.5
+STORM = 500
+"""Records that came at the same time, of topics of which the newest of a key is what counts."""
 LOOK_S = 10.0
 AGAIN_S = 5.0
 """How often it is looked whether there are topics or partitions that were not there."""
@@ -33,11 +35,13 @@ SETTINGS = {
 
 class Span(NamedTuple):
     """How much of a topic's past is read: what came in that time, but of all its partitions together no more records
-    than that.
+    than that. `newest`: in a storm only
+    the last of each key that came at the same time is wanted.
     """
 
     past_ms: int
     records: int
+    newest: bool = False
 
 
 class Tail:
@@ -51,6 +55,7 @@ class Tail:
         self._known: set[Partition] = set()
         self._refused: dict[str, tuple[str, float]] = {}  # why, and when
         self.missing: dict[str, str] = {}  # by topic why nothing of it is read
+        self.skipped = 0  # records, since newer ones of their key came at the same time
         try:
             self._look(now_ms)
         except LogDown:
@@ -106,7 +111,7 @@ class Tail:
     def _messages(self) -> Iterator[Message]:
         if time.monotonic() - self._looked_s > AGAIN_S:
             self._look()
-        for message in self._consumer.consume(BATCH, WAIT_S):
+        for message in self._wanted(self._consumer.consume(BATCH, WAIT_S)):
             error = message.error()
             if error is None:
                 yield message
@@ -114,6 +119,23 @@ class Tail:
                 self._leave(str(message.topic()), error.str())
             else:
                 self._complaints.say(error, self._what)
+
+    def _wanted(self, messages: list[Message]) -> list[Message]:
+        """In a storm of alerts most of them are over by the time they are read, and reading them would take a tenth of
+        the service. What is not one is left as it is: what is over is worth seeing.
+        """
+        newest = {name for name, span in self._spans.items() if span.newest}
+        keys = {
+            place: (one.topic(), one.partition(), one.key())
+            for place, one in enumerate(messages)
+            if one.topic() in newest and one.error() is None
+        }
+        if len(keys) <= STORM:
+            return messages
+        last = {key: place for place, key in keys.items()}
+        gone = keys.keys() - last.values()
+        self.skipped += len(gone)
+        return [one for place, one in enumerate(messages) if place not in gone]
 
     def _leave(self, topic: str, why: str) -> None:
         """Read no more of it for a while: the other topics say what they have."""

@@ -45,14 +45,20 @@ class Records:
     def __init__(self) -> None:
         self.open: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self.done: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self.latest: OrderedDict[str, str] = OrderedDict()  # of the open ones the identity, by key
         self.hidden = 0
 
-    def take(self, identity: str, record: dict[str, Any], over: bool) -> None:
+    def take(self, identity: str, record: dict[str, Any], over: bool, key: str) -> None:
+        """key: of its records. Of those of one key one is open at a time."""
+        known = self.latest.pop(key, identity)
+        if known != identity:  # How that one ended was not read.
+            self.open.pop(known, None)
         if over:
             self.open.pop(identity, None)
             newest(self.done, identity, record, DONE_MAX)
             return
         self.done.pop(identity, None)
+        newest(self.latest, key, identity, OPEN_MAX)
         self.hidden += newest(self.open, identity, record, OPEN_MAX)
 
     def find(self, identity: str) -> dict[str, Any] | None:
@@ -75,7 +81,7 @@ class Board:
         self.items: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self.audits: OrderedDict[str, dict[str, Any]] = OrderedDict()  # by model the newest
         self.said: deque[dict[str, Any]] = deque(maxlen=SAID_MAX)
-        self.hidden_lines, self.unread = 0, 0
+        self.hidden_lines, self.unread, self.skipped = 0, 0, 0
         self.version = 0  # of what is shown
 
     def take(self, value: bytes | None, key: bytes | None = None, time_ms: int | None = None) -> None:
@@ -95,6 +101,11 @@ class Board:
             self.unread += 1
             return
         self.version += 1
+
+    def skip(self, count: int, time_ms: int) -> None:
+        """So many alerts and incidents were published of late that newer ones of their keys followed at once."""
+        self.skipped += count
+        self.pipeline.published(time_ms, count)
 
     def heartbeat(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
         place = str(data["topic"]), int(data["partition"])
@@ -124,10 +135,12 @@ class Board:
     def alert(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
         labels = data["alert"]["labels"]
         over = data["status"] in ("resolved", "shadow_resolved")
-        self.alerts.take(str(record["correlationid"]), {**data, "id": record["correlationid"], "labels": labels}, over)
+        identity, key = str(record["correlationid"]), f"{data['status'].startswith('shadow')}{record['partitionkey']}"
+        self.alerts.take(identity, {**data, "id": identity, "labels": labels}, over, key)
 
     def incident(self, record: Mapping[str, Any], data: dict[str, Any]) -> None:
-        self.incidents.take(str(data["incident"]), data, data["status"] == "resolved")
+        identity = str(data["incident"])
+        self.incidents.take(identity, data, data["status"] == "resolved", identity)
 
     def window(self, record: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         labels, window = data["labels"], data["window"]
@@ -202,7 +215,11 @@ class Board:
             "incidents": [brief(one) for one in newest_first(self.incidents)],
             "alerts": [brief_alert(one) for one in newest_first(self.alerts)],
             "said": list(self.said),
-            "hidden": {"alerts": self.alerts.hidden, "series": self.hidden_lines, "records": self.unread},
+            "hidden": {
+                "alerts": self.alerts.hidden + self.incidents.hidden + self.skipped,
+                "series": self.hidden_lines,
+                "records": self.unread,
+            },
         }
 
     def model(

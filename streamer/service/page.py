@@ -82,6 +82,7 @@ class Tail(Protocol):
     """See `streamer.kafka.tail.Tail`."""
 
     missing: dict[str, str]  # by topic why nothing of it is read
+    skipped: int  # alerts and incidents that were over before they were read
 
     def records(self) -> Iterable[tuple[Partition, Record]]: ...
 
@@ -243,6 +244,7 @@ class Page:
                 self._waits = "; ".join(f"{topic}: {why}" for topic, why in tail.missing.items()) or None
                 with self._lock:
                     self._take(records, verdicts)
+                    self.board.skip(tail.skipped - self.board.skipped, int(1000 * self._clock()))
                 if stands is not None:
                     self._stand(stands)
 
@@ -318,7 +320,7 @@ def page_of(
         from streamer.kafka.tail import Span, Tail
 
         config = current()
-        spans = {name: Span(*PAST[role]) for name, role in shown(config).items()}
+        spans = {name: Span(*PAST[role], one_by_key(config, name)) for name, role in shown(config).items()}
         if config.verdicts is not None:
             spans[config.verdicts.topic] = Span(*PAST["verdicts"])
         return Tail(config, logger, spans, now_ms)
@@ -339,6 +341,11 @@ def page_of(
     taken = acts if server.control else None
     gate, asked = Gate(who, server.token), lambda: verdicts_of(current())
     return Page(tail, beside, gate, acts=taken, away=away, verdicts=asked, standing=standing, failed=failed)
+
+
+def one_by_key(config: Config, topic: str) -> bool:
+    """Whether of what is published there the newest record of a key says all that holds now."""
+    return {role for role, name in config.topics.published().items() if name == topic} <= {"alerts", "incidents"}
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:

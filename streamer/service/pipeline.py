@@ -75,11 +75,11 @@ class Pipeline:
         if steps and more > 0:
             steps[-1] = steps[-1]._replace(windows=steps[-1].windows + more)
 
-    def published(self, time_ms: int | None) -> None:
-        """An alert or an incident, at the time of its record."""
-        if time_ms is not None:
+    def published(self, time_ms: int | None, count: int = 1) -> None:
+        """Alerts or incidents, at the time of their records."""
+        if time_ms is not None and count:
             minute = time_ms // 60_000
-            self.told[minute] = self.told.get(minute, 0) + 1
+            self.told[minute] = self.told.get(minute, 0) + count
             while len(self.told) > 2 * OVER_MS // 60_000:
                 del self.told[min(self.told)]
 

@@ -62,6 +62,32 @@ def test_of_much_only_the_newest_is_read(broker: str, make_topics: Callable[...,
     tail.close()
 
 
+@pytest.mark.broker
+def test_in_a_storm_the_last_of_each_key_is_read(
+    broker: str, make_topics: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "STORM", 20)
+    [alerts, windows] = make_topics("storm", "rest", partitions=2)
+    for topic in (alerts, windows):
+        own = {
+            n: [Record(0, 1000, b"%d" % (at % 7), b"%s-%d-%d" % (topic.encode(), n, at)) for at in range(70)]
+            for n in (0, 1)
+        }
+        produce(broker, topic, own)
+    spans = {alerts: Span(1000, 1000, newest=True), windows: Span(1000, 1000)}
+    tail, found = Tail(config_of(broker), logging.getLogger("x"), spans, 2000), list[bytes]()  # type: ignore[arg-type]
+
+    def read() -> None:
+        found.extend(filter(None, tail.values()))
+
+    until(lambda: len(found) + tail.skipped == 280, lambda: (len(found), tail.skipped), read)
+    assert tail.skipped > 0
+    ours = {value for value in found if value.startswith(alerts.encode())}
+    assert len(found) == len(ours) + 140, "of what is no state nothing is skipped"
+    assert ours >= {b"%s-%d-%d" % (alerts.encode(), n, at) for n in (0, 1) for at in range(63, 70)}
+    tail.close()
+
+
 def test_where_nobody_answers_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test, "LOOK_S", 0.5)
     with pytest.raises(LogDown):

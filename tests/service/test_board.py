@@ -201,6 +201,7 @@ def test_everything_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             changed: Any = json.loads(json.dumps(record).replace('"m"', f'"m{number}"'))
             if "correlationid" in changed:
                 changed["correlationid"] += str(number)
+                changed["partitionkey"] += str(number)
             if "incident" in changed["data"]:
                 changed["data"]["incident"] += str(number)
             board.take(json.dumps(changed).encode())
@@ -277,3 +278,15 @@ def test_what_became_of_commands_is_shown_the_newest_first() -> None:
     assert [one["status"] for one in said] == ["refused", "applied"]
     assert "ada acknowledged 1 alert (mean)" in said[1]["sentence"]
     assert said[0]["time"] >= said[1]["time"]
+
+
+def test_of_one_key_one_alert_is_open_though_the_end_of_the_one_before_was_not_read() -> None:
+    board, key = Board(), "8104c5bd1be67309"
+    for status, first in (("firing", 17), ("firing", 90), ("shadow_firing", 95), ("firing", 90)):
+        data = {"status": status, "alert": {"labels": {"model": "m"}}}
+        one = {"type": f"io.driftline.alert.{status}.v1", "correlationid": f"{key}-{first}", "partitionkey": key}
+        board.take(json.dumps({**one, "data": data}).encode(), key.encode(), 60_000)
+    assert (list(board.alerts.open), board.unread) == ([f"{key}-95", f"{key}-90"], 0)
+    board.skip(6, 60_000)
+    assert board.pipeline.told == {1: 10}
+    assert board.skipped == 6

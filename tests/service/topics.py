@@ -14,6 +14,7 @@ class Topics:
 
     def __init__(self) -> None:
         self.missing = {"gone": "there is no such topic"}
+        self.skipped = 0
         self.put: list[bytes | None] = []
         self.asked_ms: list[int] = []
         self.fails, self.closed = 0, 0

@@ -126,7 +126,7 @@ const VIEWS = {
       shown.length < found ? el("p", { class: "soft" }, `${found - shown.length} more, of which none is in a worse state. `, link(`#/?all&find=${encodeURIComponent(wanted)}`, "Show all")) : null];
   },
   alerts: async (all) => {
-    return [el("h2", {}, "Incidents"), incidents(all.incidents), el("h2", {}, "Alerts"), alerts(all.alerts),
+    return [el("h2", {}, "Incidents"), incidents(all.incidents), el("h2", {}, "Alerts"), alerts(all.alerts), all.hidden.alerts ? el("p", { class: "soft" }, `${number(all.hidden.alerts)} more than are listed here; the topic has them all.`) : null,
       all.said.length ? [el("h2", {}, "What people said, and what became of it"), table(["When", "State", "What"], all.said.map((one) => [
         time(one.time), state(one.status), el("div", { class: "sentence" }, one.sentence)]))] : null];
   },
