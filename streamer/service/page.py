@@ -98,7 +98,7 @@ class Stands(Protocol):
 
 class Page:
     """`tail`: makes one, given the time in ms; `shown`: what else there is to say, by name of its view; `standing`:
-    makes what the broker is asked by.
+    makes what the broker is asked by; `unread`: what is read by nobody, as the service's own watch knows it.
     """
 
     def __init__(
@@ -111,9 +111,10 @@ class Page:
         away: Callable[[], Away] = lambda: NEVER,
         verdicts: Callable[[], Verdicts | None] = lambda: None,
         standing: Callable[[], Stands] | None = None,
+        unread: Callable[[], frozenset[Partition]] = frozenset,
         failed: Callable[[str, BaseException], None] = lambda name, error: None,
     ) -> None:
-        self._verdicts, self._standing, self._failed = verdicts, standing, failed
+        self._verdicts, self._standing, self._unread, self._failed = verdicts, standing, unread, failed
         self._looked_s, self._due_s = -LOOKED_S, 0.0
         self._tail, self._shown, self._clock = tail, shown, clock
         self.gate, self.acts, self._away = gate, acts, away
@@ -182,7 +183,8 @@ class Page:
         alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
         shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
         now_ms = int(1000 * self._clock())
-        pipeline = self.board.pipeline.shown(now_ms, shown.get("heartbeat_ms", HEARTBEAT_MS), self._began_ms)
+        interval_ms = shown.get("heartbeat_ms", HEARTBEAT_MS)
+        pipeline = self.board.pipeline.shown(now_ms, interval_ms, self._began_ms, self._unread())
         if view != "pipeline":
             pipeline = {"wrong": pipeline["wrong"]}
         here = {"now_ms": now_ms, "waits": self.waits(), "pipeline": pipeline}
@@ -295,7 +297,11 @@ def ms_of(text: str) -> int:
 
 
 def page_of(
-    current: Callable[[], Config], health: Health, logger: Any, failed: Callable[[str, BaseException], None]
+    current: Callable[[], Config],
+    health: Health,
+    logger: Any,
+    failed: Callable[[str, BaseException], None],
+    unread: Callable[[], frozenset[Partition]] = frozenset,
 ) -> Page:
     """The page of a service, with the config that is at work."""
     acts = acts_of(current)
@@ -338,7 +344,7 @@ def page_of(
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
     gate, asked = Gate(who, server.token), lambda: verdicts_of(current())
-    return Page(tail, beside, gate, acts=taken, away=away, verdicts=asked, standing=standing, failed=failed)
+    return Page(tail, beside, gate, time.time, taken, away, asked, standing, unread, failed)
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:

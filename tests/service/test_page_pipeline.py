@@ -23,7 +23,7 @@ from tests.waiting import until
 
 
 class Stands:
-    """What the broker says of two stages: of each partition lag, snapshot, and whether anybody reads it."""
+    """What the broker says of two stages: of each partition lag and snapshot."""
 
     def __init__(self, down: bool = False) -> None:
         self.down, self.heard = down, list[set[str]]()
@@ -32,8 +32,8 @@ class Stands:
         self.heard.append(set(heard))
         if self.down:
             raise LogDown("how far the group is cannot be had: no")
-        one = Stand(1, 7, 120, 90.0, False)
-        return {("in", 0): one, ("in", 1): one._replace(unread=True, replayed=None, snapshot_s=None), ("o", 0): one}
+        one = Stand(1, 7, 120, 90.0)
+        return {("in", 0): one, ("in", 1): one._replace(replayed=None, snapshot_s=None), ("o", 0): one}
 
     def close(self) -> None:
         self.down = True
@@ -56,7 +56,8 @@ def flowing() -> list[bytes | None]:
 def test_a_browser_shows_rates_lag_and_what_nobody_reads(health: Health, browser: Browser) -> None:
     topics = Topics()
     stands, ahead_s = Stands(), BEGIN_MS / 1000 + 560 - time.time()
-    page = page_of(topics, clock=lambda: time.time() + ahead_s, standing=lambda: stands)
+    unread = frozenset({("in", 1)})
+    page = page_of(topics, clock=lambda: time.time() + ahead_s, standing=lambda: stands, unread=lambda: unread)
     with closing(page), closing(start_server("127.0.0.1:0", Metrics(), health, {}, page)) as server:
         topics.put = flowing()
         browser.open(f"http://{server.address}/")
