@@ -12,6 +12,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 from streamer.config.model import Config
 from streamer.config.stages import in_order_of_models, stage_configs, undecided
 from streamer.kafka.client import MOCK_CLUSTER, Limits, metadata
+from streamer.kafka.dead_letters import DeadLetters
 from streamer.kafka.offset_metadata import from_text
 from streamer.kafka.offsets import Commits, asking, listed, numbered
 from streamer.port import LogDown, Partition
@@ -49,6 +50,7 @@ class Standing:
         self._config, self._clock = config, clock
         self._client: Any = None
         self._commits: dict[str, Commits] = {}
+        self._letters = DeadLetters(config)
 
     def ask(self, heard: Collection[str]) -> dict[Partition, Stand]:
         """Of all partitions that are read. heard: topics that somebody is known to read: where the file leaves it to
@@ -69,6 +71,10 @@ class Standing:
             raise LogDown(f"how far the group is cannot be had: {error}") from error
         return {partition: stand for stage in stages for partition, stand in stage.items()}
 
+    def letters(self) -> dict[str, Any]:
+        """See `DeadLetters.newest`."""
+        return self._letters.newest()
+
     def _stage(self, number: int, config: Config, there: Mapping[str, int]) -> dict[Partition, Stand]:
         topics = {name: there[name] for name in config.topics.resolved(there).named() if name in there}
         group, partitions = config.kafka.group, numbered(topics)
@@ -81,3 +87,4 @@ class Standing:
         for one in self._commits.values():
             one.close()
         self._commits = {}
+        self._letters.close()

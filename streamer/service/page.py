@@ -93,6 +93,8 @@ class Stands(Protocol):
 
     def ask(self, heard: Collection[str]) -> Mapping[Partition, Any]: ...
 
+    def letters(self) -> Mapping[str, Any]: ...
+
     def close(self) -> None: ...
 
 
@@ -253,13 +255,14 @@ class Page:
         now_s, pipeline = self._clock(), self.board.pipeline
         if now_s - self._looked_s > LOOKED_S or now_s < self._due_s:
             return
-        self._due_s, found, why = now_s + STAND_S, dict[Partition, Any](), None
+        self._due_s, found, why, letters = now_s + STAND_S, dict[Partition, Any](), None, dict[str, Any]()
         try:
             found = dict(stands.ask({topic for topic, _ in pipeline.places}))
+            letters = dict(stands.letters())
         except LogDown as down:
             why = str(down)
         with self._lock:
-            pipeline.stands, pipeline.unknown = found, why
+            pipeline.stands, pipeline.unknown, pipeline.letters = found, why, letters
             self.board.version += 1
 
     def _take(self, records: Iterable[tuple[Partition, Record]], verdicts: Verdicts | None) -> None:

@@ -43,6 +43,7 @@ class Pipeline:
         self.told: OrderedDict[int, int] = OrderedDict()  # alerts and incidents, by minute
         self.stands: Mapping[Partition, Any] = {}
         self.unknown: str | None = None  # why the broker says nothing of the groups
+        self.letters: Mapping[str, Any] = {}  # see `kafka/dead_letters.py`
 
     def heartbeat(self, place: Partition, data: Mapping[str, Any]) -> None:
         """The first of a tick; those of the other models repeat it."""
@@ -108,6 +109,7 @@ class Pipeline:
             "more": max(0, len(rows) - SHOWN),
             "wrong": {state: sum(row["state"] == state for row in rows) for state in STATES[:2]},
             "unknown": self.unknown,
+            "dead": self.letters,
         }
 
     def _row(self, place: Partition, known: Mapping[str, Any] | None, least_ms: int, quiet: str) -> dict[str, Any]:

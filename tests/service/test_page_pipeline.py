@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Collection
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,11 @@ class Stands:
             raise LogDown("how far the group is cannot be had: no")
         one = Stand(1, 7, 120, 90.0)
         return {("in", 0): one, ("in", 1): one._replace(replayed=None, snapshot_s=None), ("o", 0): one}
+
+    def letters(self) -> dict[str, Any]:
+        told = {"time": "2023-11-14T22:13:20.007Z", "topic": "in", "partition": "3", "offset": "7.2"}
+        why = {"reason": "missing_model", "says": "no model", "detail": "/model", "made_of": "{card: text of 9}"}
+        return {"letters": [told | why], "unknown": None}
 
     def close(self) -> None:
         self.down = True
@@ -65,6 +71,8 @@ def test_a_browser_shows_rates_lag_and_what_nobody_reads(health: Health, browser
         browser.open(f"http://{server.address}/#/pipeline")
         browser.wait_for("▲ by nobody")
         rows = browser.value("[...document.querySelectorAll('tbody tr')].map((one) => one.innerText.split('\\t'))")
+        dead = [cell.strip() for cell in rows.pop()]
+        assert dead[1:] == ["in[3]@7.2", "missing_model: no model (/model)", "{card: text of 9}"]
         first, second, nobody, behind, read = [[cell.strip() for cell in row] for row in rows]
         assert first[2:] == ["1,000", "900", "–", "–", "–", "0", "100", "–", "–"]
         assert second[2:] == ["1,000", "–", "900", "0", "0", "0", "100", "0", "0"]

@@ -52,7 +52,7 @@ def test_rates_are_of_the_last_five_minutes() -> None:
     made.heartbeat(IN, beat(20, used=5, late=0))
     assert shown(made, 20)["stages"] == [], "its state was lost: nothing is to be compared"
     assert shown(Pipeline()) == {
-        "stages": [], "partitions": [], "more": 0, "wrong": {"unread": 0, "silent": 0}, "unknown": None
+        "stages": [], "partitions": [], "more": 0, "wrong": {"unread": 0, "silent": 0}, "unknown": None, "dead": {}
     }  # fmt: skip
 
 

@@ -213,7 +213,7 @@ const VIEWS = {
     const notes = all.notes || [], { stages, partitions, more, unknown } = all.pipeline;
     const odd = partitions.flatMap((one) => one.odd.map((field) => [place(one), field.field, field.reason, number(field.count)]));
     const fates = FATES.filter(([fate]) => fate !== "ordered" || partitions.some((one) => fate in one.account)); // Of one stage there is no order.
-    const dead = partitions.some((one) => one.account.dead_lettered);
+    const { letters = [], unknown: unseen } = all.pipeline.dead || {};
     return [el("h2", {}, "Pipeline"), notes.length ? notes.map((text) => el("p", { class: "note" }, text)) : el("p", {}, "Nothing is waited for."), wrong(all),
       el("h3", {}, "From input to outbox, a second, of the last 5 minutes"),
       stages.length ? [table(["Stage", "#Partitions", "#In", ...fates.map(([, head]) => `#${head}`), "#Windows", "#Alerts out"], stages.map((one) => [
@@ -226,7 +226,11 @@ const VIEWS = {
         place(one), READ[one.state], rate((one.rates || {}).in), number(one.lag), snapshotOf(one), number(one.offset),
         ...fates.map(([fate]) => number(one.account[fate])), one.time_ms ? ago(all.now_ms - one.time_ms) : "never"])) : el("p", { class: "soft" }, "No sign of life yet."),
       more ? el("p", { class: "soft" }, `${more} more, with which nothing worse is the matter.`) : null,
-      el("p", { class: "soft" }, "Lag: records behind what is committed. Snapshot: how old it is at most, and how many records a restart reads again.", dead ? " Dead letters stand in their own topic with place and reason (topics.dead_letter); driftline explain -c FILE --input EVENTS.jsonl says why a record became one." : ""),
+      el("p", { class: "soft" }, "Lag: records behind what is committed. Snapshot: how old it is at most, and how many records a restart reads again."),
+      el("h3", {}, "The newest dead letters"), unseen ? el("p", { class: "note" }, `They cannot be read: ${unseen}`) : null,
+      letters.length ? [table(["When", "Record", "Why", "What it is made of"], letters.map((one) => [
+        time(one.time), `${one.topic}[${one.partition}]@${one.offset}`, el("div", { class: "sentence" }, el("strong", {}, one.reason), `: ${one.says}${one.detail ? ` (${one.detail})` : ""}`), el("div", { class: "sentence" }, one.made_of)])),
+      el("p", { class: "soft" }, "No value is shown. The whole record is in the topic of dead letters (topics.dead_letter); with its place, driftline explain -c FILE --topic TOPIC --from OFFSET --record 1 says field by field what became of it.")] : unseen ? null : el("p", { class: "soft" }, "None."),
       el("h3", {}, "Fields that could not be used"), odd.length ? table(["Partition", "Field", "Why", "#Events"], odd) : el("p", { class: "soft" }, "None.")];
   },
   config: async (all) => {
