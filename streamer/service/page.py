@@ -30,6 +30,7 @@ from streamer.port import LogDown, Partition
 from streamer.series.calendar import NEVER, Away
 from streamer.service.acts import Acts, acts_of
 from streamer.service.board import STATES, Board
+from streamer.service.config_view import budget, in_school, references
 from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.verdicts import Verdicts, verdicts_of
@@ -53,7 +54,9 @@ PAST = {
 """How many ms back a topic of each role is read at the start, and how many records at most: to read one takes 20 us of
 the interpreter, which the service then lacks.
 """
-ROW = ("model", "state", "incidents", "alerts", "per_minute", "minutes", "newest_event", "series")
+FILE = ("config", "budget", "references")
+"""What is long, and for the view of the config alone."""
+ROW = ("model", "state", "incidents", "alerts", "per_minute", "lag_ms", "minutes", "newest_event", "series", "tiers")
 """What a list of models has of each."""
 ROWS = 60
 """Of models that are listed at once, the worst first: more take longer to draw than to find."""
@@ -183,7 +186,7 @@ class Page:
         whole, model, view = self.board.overview(), asked.get("model"), asked.get("view")
         rows, found = listed(whole["models"], asked)
         alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
-        shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
+        shown = {name: text for name, text in self._shown().items() if name not in FILE or view == "config"}
         now_ms = int(1000 * self._clock())
         interval_ms = shown.get("heartbeat_ms", HEARTBEAT_MS)
         pipeline = self.board.pipeline.shown(now_ms, interval_ms, self._began_ms, self._unread())
@@ -191,7 +194,8 @@ class Page:
             pipeline = {"wrong": pipeline["wrong"]}
         here = {"now_ms": now_ms, "waits": self.waits(), "pipeline": pipeline}
         count = {"models": len(whole["models"]), "found": found}
-        return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **shown}
+        school = {"school": in_school(whole["models"])} if view == "config" else {}
+        return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **school, **shown}
 
     def series(self, asked: dict[str, str]) -> dict[str, Any]:
         """What its detectors saw, and when in that time the calendar had it out of the ordinary, in ms."""
@@ -312,6 +316,8 @@ def page_of(
     def told(config: Config) -> dict[str, Any]:
         return {
             "config": as_yaml(effective(config)),
+            "budget": budget(config),
+            "references": references(config),
             "config_hash": config.config_hash,
             "service": __version__,
             "windows": config.topics.windows is not None,

@@ -18,7 +18,7 @@ from streamer.service.metrics import Metrics
 from streamer.service.page import STAND_S
 from tests.service.browser import Browser
 from tests.service.test_board import BEGIN_MS
-from tests.service.test_page import PICTURES, page_of
+from tests.service.test_page import PICTURES, page_of, picture_of_the_docs
 from tests.service.topics import Topics
 from tests.waiting import until
 
@@ -38,7 +38,12 @@ class Stands:
 
     def letters(self) -> dict[str, Any]:
         told = {"time": "2023-11-14T22:13:20.007Z", "topic": "in", "partition": "3", "offset": "7.2"}
-        why = {"reason": "missing_model", "says": "no model", "detail": "/model", "made_of": "{card: text of 9}"}
+        why = {
+            "reason": "missing_model",
+            "says": "the event does not name its model",
+            "detail": "/model",
+            "made_of": "{features: {amount: number}}",
+        }
         return {"letters": [told | why], "unknown": None}
 
     def close(self) -> None:
@@ -63,7 +68,10 @@ def test_a_browser_shows_rates_lag_and_what_nobody_reads(health: Health, browser
     topics = Topics()
     stands, ahead_s = Stands(), BEGIN_MS / 1000 + 560 - time.time()
     unread = frozenset({("in", 1)})
-    page = page_of(topics, clock=lambda: time.time() + ahead_s, standing=lambda: stands, unread=lambda: unread)
+    topics.missing, told = {}, "all_read: nobody in the group driftline reads in[1], for 75 s"
+    page = page_of(
+        topics, note=told, clock=lambda: time.time() + ahead_s, standing=lambda: stands, unread=lambda: unread
+    )
     with closing(page), closing(start_server("127.0.0.1:0", Metrics(), health, {}, page)) as server:
         topics.put = flowing()
         browser.open(f"http://{server.address}/")
@@ -72,7 +80,11 @@ def test_a_browser_shows_rates_lag_and_what_nobody_reads(health: Health, browser
         browser.wait_for("▲ by nobody")
         rows = browser.value("[...document.querySelectorAll('tbody tr')].map((one) => one.innerText.split('\\t'))")
         dead = [cell.strip() for cell in rows.pop()]
-        assert dead[1:] == ["in[3]@7.2", "missing_model: no model (/model)", "{card: text of 9}"]
+        assert dead[1:] == [
+            "in[3]@7.2",
+            "missing_model: the event does not name its model (/model)",
+            "{features: {amount: number}}",
+        ]
         first, second, nobody, behind, read = [[cell.strip() for cell in row] for row in rows]
         assert first[2:] == ["1,000", "900", "–", "–", "–", "0", "100", "–", "–"]
         assert second[2:] == ["1,000", "–", "900", "0", "0", "0", "100", "0", "0"]
@@ -81,6 +93,7 @@ def test_a_browser_shows_rates_lag_and_what_nobody_reads(health: Health, browser
         assert read[:2] == ["o[0]", "● all there is"]
         assert browser.complaints == []
         browser.picture(PICTURES / "page-flow.png")
+        picture_of_the_docs(browser, "pipeline")
     assert stands.heard[-1] == {"in", "o"}
 
 
