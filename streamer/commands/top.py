@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from streamer.commands.alert_text import printable
 from streamer.commands.options import config_option
 from streamer.commands.sources import said_in_words
 from streamer.config.model import Config
+from streamer.offline.cell_width import cut, padded
 from streamer.service.board import Board
 from streamer.service.run import load_or_exit
 
@@ -105,11 +106,6 @@ def screen(lines: list[str], size: os.terminal_size, first: bool) -> str:
     return f"{before}\x1b[H{seen}\x1b[J"
 
 
-def cut(text: str, columns: int | None) -> str:
-    """No wider than that in a terminal, where a letter of Chinese, Japanese or Korean has two columns."""
-    return text if columns is None or cell_len(text) <= columns else set_cell_size(text, max(0, columns - 1)) + "…"
-
-
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -163,7 +159,7 @@ def table(rows: list[tuple[str, ...]], columns: int | None, colour: bool) -> lis
     for row in rows:
         known = dict(zip(HEADS, row, strict=True))
         cells = [
-            set_cell_size(cut(known[head], width), width) if head in HEADS[:2] else known[head].rjust(width)
+            padded(cut(known[head], width), width) if head in HEADS[:2] else known[head].rjust(width)
             for head, width in widths.items()
         ]
         if colour and not wide and row[1] in ORDER:

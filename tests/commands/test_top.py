@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from rich.cells import cell_len
 
-from streamer.commands.top import HEADS, cut, shown, table, top
+from streamer.commands.top import HEADS, shown, table, top
 from streamer.kafka import tail
 from streamer.service.board import Board
 from tests.commands.terminal import Terminal
@@ -72,7 +72,6 @@ def test_letters_that_are_two_columns_wide_are_counted_so() -> None:
         assert max(map(cell_len, lines)) <= columns
         assert len({cell_len(line[: line.index("healthy")]) for line in lines[1:]}) == 1
     assert "信用卡欺诈 …" in table(rows, 26, colour=False)[1]
-    assert cell_len(cut("欺诈欺诈", 6)) == 6
 
 
 class Read:

@@ -99,12 +99,12 @@ const nextOf = (all, one, began, command) => (one.status !== "firing" ? ["Nothin
 const happenings = (marks, since) => el("ul", { class: "plain" }, [...marks].reverse().map((mark) => el("li", {}, since ? [el("strong", {}, `${before(mark, new Date(since).toISOString())} it began`), ": "] : null, mark.text, since ? ", " : ": ", time(mark.time))));
 
 // The evidence of an alert, and how to see it happen again.
-const offsetOf = (trigger, offset) => (trigger && trigger.topic ? `, at ${place(trigger)}@${offset}` : "");
+const offsetOf = (log, offset) => (log && log.topic ? `, at ${place(log)}@${offset}` : "");
 const evidenceOf = (all, one) => {
   const side = (told) => (told ? el("span", {}, `mean ${number(told.mean)}, spread ${number(told.std)}, ${number(told.n)} events up to `, time(told.to)) : "–");
   const evidence = one.evidence || {}, onset = evidence.onset || {}, trigger = one.trigger || {}, known = one.acknowledged;
   const said = [["Known to", known ? `${known.by}, since ${known.time}: ${known.why}` : null], ["Monitor", one.labels.monitor], ["Detector", one.labels.detector || (one.detector || {}).kind], ["Signal", one.labels.signal],
-    ["Began", onset.time && el("span", {}, time(onset.time), offsetOf(trigger, onset.offset))], ["Found", trigger.time && el("span", {}, time(trigger.time), offsetOf(trigger, trigger.offset))],
+    ["Began", onset.time && el("span", {}, time(onset.time), offsetOf(((one.replay || {}).ranges || [])[0], onset.offset))], ["Found", trigger.time && el("span", {}, time(trigger.time), offsetOf(trigger, trigger.offset))],
     ["Before", side(evidence.before)], ["After", side(evidence.after)],
     ["Statistic", one.statistic === null || one.statistic === undefined ? "–" : `${number(one.statistic)}, limit ${number(one.threshold)}`],
     ["Limits from", evidence.tier || "–"], ["Detections", String((one.episode || {}).detections ?? "–")], ["Judged", one.verdicts.length ? verdictsOf(one.verdicts, all) : null]];
