@@ -249,6 +249,7 @@ const VIEWS = {
     const { says, parts } = all.budget, { models: learning, count } = all.school;
     const each = (one) => (one.series === null ? "shared by those that live" : number(one.a_week / one.series));
     return [el("h2", {}, "Config"), el("p", { class: "soft" }, `hash ${all.config_hash}, version ${all.service}`),
+      (all.notes || []).filter((text) => text.startsWith("config: ")).map((text) => el("p", { class: "note" }, text)),
       el("h3", {}, "References"), el("p", {}, all.references),
       el("h3", {}, "School"), learning.length ? [table(["Model", "Until", "Limits"], learning.map((one) => [link(name(one.model), one.model), time(one.school_until), tiersOf(one)])),
         el("p", { class: "soft" }, `${count > learning.length ? `${count - learning.length} more. ` : ""}By then daily and weekly patterns are learned; until then only gross faults are told.`)] : el("p", { class: "soft" }, "No model is in school."),
