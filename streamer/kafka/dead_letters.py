@@ -15,7 +15,7 @@ from streamer.config.model import Config
 from streamer.kafka.client import error_of, make_consumer
 from streamer.kafka.diagnosis import silent_logger
 from streamer.kafka.intake import record_of
-from streamer.kafka.rights import refusal
+from streamer.kafka.rights import REFUSALS, Right, not_allowed
 from streamer.kafka.tail import SETTINGS
 from streamer.offline.redacted import outline
 
@@ -43,8 +43,8 @@ class DeadLetters:
                 self._found, self._ends = self._read(ends), ends
         except (KafkaException, TimeoutError) as exception:
             code = error_of(exception).code() if isinstance(exception, KafkaException) else KafkaError._TIMED_OUT
-            trouble = refusal(self._config, code, self._topic)
-            why = trouble.why if trouble is not None else KafkaError(code).str()
+            right = Right("topic", self._topic, "Read", "the page shows the newest")
+            why = not_allowed(self._config, [right]).why if code in REFUSALS else KafkaError(code).str()
             return {"letters": [], "unknown": f"{self._topic}: {why}"}
         return {"letters": self._found, "unknown": None}
 

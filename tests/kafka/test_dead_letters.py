@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from schemas.events.batch import Record, Reject
 from schemas.records.dead_letter import dead_letter
@@ -54,6 +55,15 @@ def test_the_newest_are_read_and_again_when_there_are_more(broker: str, make_top
     produce(broker, topic, {1: [letter(101)]})
     assert letters.newest()["letters"][0]["offset"] == "101"
     letters.close()
+
+
+def test_the_right_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(letters: DeadLetters) -> None:
+        raise KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+
+    monkeypatch.setattr(DeadLetters, "_marks", refused)
+    told = DeadLetters(config_of("b:1", "letters")).newest()
+    assert told == {"letters": [], "unknown": "letters: our user lacks Read on topic letters"}
 
 
 @pytest.mark.broker
