@@ -291,7 +291,7 @@ def test_only_so_many_are_told(server: Server, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("view", "texts"),
     [
-        ("", ["Models (1)", "◆ drifting", "4 alerts began together", "3 school"]),
+        ("", ["Models (1)", "◆ drifting", "4 alerts began together", "3 in school"]),
         ("model/m", ["In school", "as the detectors saw them", "traffic: traffic, now 600", "10.0 % ("]),
         ("alerts", ["went from"]),
         ("incident/ID", ["From where it began", "feature-mean", "Was anything deployed", "What is not known"]),
@@ -299,7 +299,7 @@ def test_only_so_many_are_told(server: Server, monkeypatch: pytest.MonkeyPatch) 
         ("alert/ID", ["Mean, and one spread", "Around the change", "feature-distribution: features.a", "--from 0"]),
         ("review", ["Nobody is asked to look at events"]),
         ("pipeline", ["in[0]", "n: <b>x</b>"]),
-        ("config", ["version: 1", "Compared with the first.", "3 school", "1 a week in all.", "shared by those"]),
+        ("config", ["version: 1", "Compared with the first.", "3 in school", "1 a week in all.", "shared by those"]),
         ("alert/nothing", ["It is not known here, or no longer."]),
     ],
 )

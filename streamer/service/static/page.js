@@ -57,9 +57,9 @@ const alerts = (list) => (list.length ? table(["State", "Severity", "What moved"
   state(one.status), one.labels.severity || "–", el("div", { class: "sentence" }, link(`#/alert/${encodeURIComponent(one.id)}`, one.sentence)), time(one.since)]))
   : el("p", { class: "soft" }, "None."));
 
-const TIERS = "school: too few days were seen, only the unmistakable is told; calibrated: from the series' own days; proved: its averages vary as those of independent values do.";
+const TIERS = "in school: too few days were seen, only the unmistakable is told; calibrated: from the series' own days; proved: its averages vary as those of independent values do.";
 const GIVEN = "given by the config";
-const tiersOf = (one) => Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier}`).join(", ") || GIVEN;
+const tiersOf = (one) => Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier === "school" ? "in school" : tier}`).join(", ") || GIVEN;
 const named = (labels) => [labels.signal, ...Object.entries(labels).filter(([key]) => !["monitor", "signal"].includes(key)).map(([key, text]) => `${key}=${text}`)].join(", ");
 
 // Series that need equally many days are told together.
