@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from rich.cells import cell_len
+
 from streamer.bridges.story import Story, state_of
 from streamer.bridges.told import SEVERITIES, Told
+from streamer.offline.cell_width import padded
 
 HEADS = ("STATE", "SEVERITY", "SINCE", "MODEL", "MONITOR", "ID")
 
@@ -50,9 +53,9 @@ def table(newest: Iterable[Told], silenced: Iterable[str] = ()) -> str:
             rows.append((state, one.severity, one.since, one.model, who, one.key))
             sentences.append(one.sentence)
     shown = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(len(row[place]) for row in shown) for place in range(len(HEADS))]
+    widths = [max(cell_len(row[place]) for row in shown) for place in range(len(HEADS))]
     lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), printable(sentence)])
+        "  ".join([*(padded(cell, width) for cell, width in zip(row, widths, strict=True)), printable(sentence)])
         for row, sentence in zip(shown, sentences, strict=True)
     ]
     every = [one for incident, alerts in groups for one in alerts]

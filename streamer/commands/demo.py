@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import webbrowser
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,13 @@ Examples:
   driftline demo
   driftline demo --brokers localhost:9092         # on your broker
 """
+
+
+NEXT = {
+    "init --list": "configs to begin with; the least is a broker and a topic (README)",
+    "lint driftline.yaml": "every mistake at once, with line and column",
+    "replay -c driftline.yaml --input events.jsonl": "the same engine over history",
+}
 
 
 class Traffic:
@@ -118,8 +127,9 @@ class Screen:
 @click.command("demo", epilog=EPILOG)
 @click.option("--brokers", help="Run against this broker instead of an embedded one.")
 @click.option("--exit", "leave", is_flag=True, help="End after the story instead of streaming on until Ctrl-C.")
+@click.option("--open/--no-open", "opens", default=None, help="Open the page; default: where a browser has a screen.")
 @click.option("--people", is_flag=True, help="Another story: people look at events, and what they say is tested.")
-def demo(brokers: str | None, leave: bool, people: bool) -> None:
+def demo(brokers: str | None, leave: bool, opens: bool | None, people: bool) -> None:
     """Stream events of two models, shift one, and show the alert as a consumer reads it back.
 
     With --people: a queue of events to look at, two people who answer, and a model that becomes worse than it says.
@@ -129,10 +139,11 @@ def demo(brokers: str | None, leave: bool, people: bool) -> None:
     cluster = None if brokers else MockCluster()
     address = brokers or (cluster.brokers if cluster else "")
     run = f"-{os.getpid()}" if brokers else ""
-    environment = {**os.environ, "KAFKA_BROKERS": address, "DEMO_RUN": run}
     name = "demo_people.yaml" if people else "demo.yaml"
     text = resources.files("streamer.commands").joinpath(name).read_text()
-    config = load_text(text, name, environment)
+    # Whoever copies a command from the page has not our environment.
+    text = text.replace("${KAFKA_BROKERS}", address).replace("${DEMO_RUN:-}", run)
+    config = load_text(text, name, os.environ)
     if brokers:
         _create_topics(config)
     click.echo(f"Broker: {address} ({'yours' if brokers else 'embedded: a mock cluster inside librdkafka'})")
@@ -151,7 +162,6 @@ def demo(brokers: str | None, leave: bool, people: bool) -> None:
         with log_path.open("wb") as log:
             service = subprocess.Popen(
                 [sys.executable, "-m", "streamer", "run", "-c", str(path)],
-                env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -159,7 +169,10 @@ def demo(brokers: str | None, leave: bool, people: bool) -> None:
             signal.signal(number, signal.default_int_handler)
         try:
             _wait_ready(log_path, service, name)
-            click.echo(f"Page: http://{_listens(log_path)}/ (of this machine only)")
+            page = f"http://{_listens(log_path)}/"
+            click.echo(f"Page: {page} (of this machine only)")
+            if has_screen(os.environ) if opens is None else opens:
+                webbrowser.open(page)
             if people:
                 from streamer.commands.demo_people import people_story
 
@@ -172,6 +185,12 @@ def demo(brokers: str | None, leave: bool, people: bool) -> None:
         said = log_path.read_text()[-2000:]
     if not told or code != 0:
         raise click.ClickException(f"the story did not come to its end (service exit code {code}):\n{said}")
+
+
+def has_screen(environment: Mapping[str, str]) -> bool:
+    """Whether somebody looks, and a browser would not be one in this terminal."""
+    drawn = sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & environment.keys()
+    return sys.stdout.isatty() and bool(drawn) and "SSH_CONNECTION" not in environment
 
 
 def _wait_ready(log_path: Path, service: subprocess.Popen[bytes], name: str = "demo.yaml") -> None:
@@ -289,8 +308,6 @@ def _tell(screen: Screen, record: dict[str, Any], generator: Any, seen: dict[str
 def _next_steps(screen: Screen) -> None:
     screen.say("\nThe replay command in the alert is this demo's: its file, and an embedded broker, end with it.")
     screen.say("Next:")
-    screen.say(
-        "  driftline config show -c driftline.yaml     your own file: the least is a broker and a topic (README)"
-    )
-    screen.say("  driftline lint driftline.yaml               every mistake at once, with line and column")
-    screen.say("  driftline replay -c driftline.yaml --input events.jsonl   the same engine over history")
+    command = "driftline" if shutil.which("driftline") else os.path.relpath(sys.argv[0])
+    for words, what in NEXT.items():
+        screen.say(f"  {command} {words}   {what}")

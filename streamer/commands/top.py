@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.cells import cell_len
 
-from schemas.records.alert import ms_of
 from streamer.commands.alert_text import printable
 from streamer.commands.options import config_option
 from streamer.commands.sources import said_in_words
 from streamer.config.model import Config
+from streamer.offline.cell_width import cut, padded
 from streamer.service.board import Board
 from streamer.service.run import load_or_exit
 
@@ -105,10 +106,6 @@ def screen(lines: list[str], size: os.terminal_size, first: bool) -> str:
     return f"{before}\x1b[H{seen}\x1b[J"
 
 
-def cut(text: str, columns: int | None) -> str:
-    return text if columns is None or len(text) <= columns else text[: max(0, columns - 1)] + "…"
-
-
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -132,14 +129,8 @@ def shown(
     columns: int | None = None,
 ) -> str:
     """The table, the gravest first, and the newest open incidents in words; no wider than that."""
-    found, parts = board.overview(), dict[str, list[dict[str, Any]]]()
-    for (name, _, _), (data, _) in board.parts.items():
-        parts.setdefault(name, []).append(data)
-    models = [
-        _row(one, parts.get(one["model"], []), now_ms, unheard_ms)
-        for one in found["models"]
-        if model in (None, one["model"])
-    ]
+    found = board.overview()
+    models = [_row(one, now_ms, unheard_ms) for one in found["models"] if model in (None, one["model"])]
     models.sort(key=lambda row: (list(ORDER).index(row[1]), row[0]))
     hidden = 0 if most is None else max(0, len(models) - max(1, most))
     lines = table([HEADS, *models[: len(models) - hidden]], columns, colour)
@@ -155,7 +146,7 @@ def shown(
 
 def table(rows: list[tuple[str, ...]], columns: int | None, colour: bool) -> list[str]:
     """A line a row, the heads first. Where it would be too wide names are cut, then columns go."""
-    widths = {head: max(len(row[place]) for row in rows) for place, head in enumerate(HEADS)}
+    widths = {head: max(cell_len(row[place]) for row in rows) for place, head in enumerate(HEADS)}
     name, room = widths["MODEL"], widths["MODEL"]
     for spare in ("", *SPARE) if columns is not None else ():
         widths.pop(spare, None)
@@ -168,7 +159,7 @@ def table(rows: list[tuple[str, ...]], columns: int | None, colour: bool) -> lis
     for row in rows:
         known = dict(zip(HEADS, row, strict=True))
         cells = [
-            cut(known[head], width).ljust(width) if head in HEADS[:2] else known[head].rjust(width)
+            padded(cut(known[head], width), width) if head in HEADS[:2] else known[head].rjust(width)
             for head, width in widths.items()
         ]
         if colour and not wide and row[1] in ORDER:
@@ -178,19 +169,17 @@ def table(rows: list[tuple[str, ...]], columns: int | None, colour: bool) -> lis
     return lines
 
 
-def _row(one: Mapping[str, Any], parts: list[dict[str, Any]], now_ms: int, unheard_ms: int) -> tuple[str, ...]:
-    """A model, a cell a column. parts: its newest heartbeats, by partition."""
-    behind = [data for data in parts if not data["tick"]["caught_up"]]
+def _row(one: Mapping[str, Any], now_ms: int, unheard_ms: int) -> tuple[str, ...]:
+    """A model, a cell a column."""
     state = (
         "unheard" if now_ms - one["heard_ms"] > unheard_ms and one["state"] in ("healthy", "learning") else one["state"]
     )
-    lag_ms = max((data["tick"]["time_ms"] - ms_of(data["newest_event"]) for data in behind), default=0)
     series = one["series"]
     return (
         printable(one["model"]),
         state,
         "" if one["per_minute"] is None else f"{one['per_minute']:,.0f}",
-        _ago(lag_ms) if behind else "none",
+        "none" if one["lag_ms"] is None else _ago(one["lag_ms"]),
         str(one["incidents"]),
         str(one["alerts"]),
         f"{series['ready']:,}/{series['ready'] + series['warming']:,}",

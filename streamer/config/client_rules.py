@@ -10,6 +10,7 @@ from streamer.config.cross_checks import Complaint, as_items, at
 from streamer.config.librdkafka_settings import CLIENT, RESERVED, SETTINGS
 from streamer.config.problems import did_you_mean, quoted
 
+HOST_PORT = re.compile(r"[\w.-]+:[0-9]{1,5}")
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
@@ -30,7 +31,8 @@ def the_brokers_can_be_called(raw: Any) -> Iterator[Complaint]:
     for one in text.split(",") if isinstance(text, str) and not re.search(r"\$|{{", text) else ():
         before, scheme, host = one.strip().rpartition("://")
         if (scheme and before.upper() not in PROTOCOLS) or re.search(r"[^\x21-\x7e]", host) or "/" in host:
-            yield Complaint(("kafka", "brokers"), "bad-value", f"{quoted(one.strip())} is not HOST:PORT.")
+            told = f"{quoted(one.strip())} is not HOST:PORT.{f' Write {host}.' if HOST_PORT.fullmatch(host) else ''}"
+            yield Complaint(("kafka", "brokers"), "bad-value", told)
     if isinstance(protocol, str) and "$" not in protocol and protocol.upper() not in PROTOCOLS:
         told = f"is none of {', '.join(PROTOCOLS)}."
         yield Complaint((*CLIENT, "security.protocol"), "bad-value", told)

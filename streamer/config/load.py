@@ -219,7 +219,8 @@ def _literal(wrong: Wrong) -> Said:
     known = [part.strip(" '") for part in expected]
     told = instead_of(VALUES, str(wrong.given))
     near = f" Did you mean {told!r}?" if told in known else did_you_mean(str(wrong.given), known)
-    return wrong.path, "bad-value", f"{wrong.shown} is not one of them.{near}"
+    every = did_you_mean("", known)
+    return wrong.path, "bad-value", f"{wrong.shown} is not one of them.{near}{every if near != every else ''}"
 
 
 def _pattern(wrong: Wrong) -> Said:

@@ -17,6 +17,7 @@ MAPPINGS = {
     "window": "Write window: {events: 1000} or {time: 5m}.",
     "false_alarms": "Write false_alarms: {budget: 1, per: 7d}.",
     "reference": "Write reference: {file: NAME}.",
+    "version": "Write version: 1.",
     "heartbeat": "Write heartbeat: {interval: 1m}.",
     "fields": "Write fields: {model: /POINTER}.",
     "checks": "Write checks: {features.NAME: {min: 0}}.",
@@ -28,6 +29,7 @@ TRUE, FALSE = ("yes", "on", "y", "1", "enabled"), ("no", "off", "n", "0", "disab
 NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DATE_ELSEWHERE = re.compile(r"[0-9]{1,4}[./][0-9]{1,2}[./][0-9]{1,4}")
 SHARES = ("max", "clear")
 """Numbers between 0 and 1 that people count in percent."""
 WORDS = {
@@ -60,6 +62,8 @@ def _mapping(key: str, given: Any, keys: Sequence[str]) -> str:
         return f"Write detect: {{kind: {given}}}."
     if DATE.fullmatch(str(given)):
         return f"Write {{date: {given}}}."
+    if DATE_ELSEWHERE.fullmatch(str(given)):
+        return "Write {date: YEAR-MONTH-DAY}, as in 2026-12-25."
     item = key.isdigit()  # Of a list: which keys it takes is a matter of the list, and not known here.
     return MAPPINGS.get(key) or (f"Its keys: {_some(keys)}." if keys and not item else "")
 

@@ -92,6 +92,8 @@ def rights(config: Config) -> Iterator[Right]:
         yield Right("topic", str(commands.topic), "Write", "people write commands", verb="alerts ack, mute ...")
     for name in shown(config):
         yield Right("topic", name, "Read", "the page shows it", verb="the page")
+    if config.server.page != "off":
+        yield Right("topic", config.topics.dead_letter, "Read", "the page shows the newest", verb="the page")
     yield from bridge_rights(config)
     if config.review is not None and config.verdicts is not None:
         yield Right("topic", config.review.topic, "Read", "open items are shown", verb="review")

@@ -1,6 +1,4 @@
-"""How the groups of all stages stand, as anybody sees it: what is left of each partition, how old its snapshot is, and
-which are read by nobody.
-"""
+"""How the groups of all stages stand, as anybody sees it: what is left of each partition, and its snapshot's age."""
 
 from __future__ import annotations
 
@@ -14,9 +12,9 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 from streamer.config.model import Config
 from streamer.config.stages import in_order_of_models, stage_configs, undecided
 from streamer.kafka.client import MOCK_CLUSTER, Limits, metadata
+from streamer.kafka.dead_letters import DeadLetters
 from streamer.kafka.offset_metadata import from_text
 from streamer.kafka.offsets import Commits, asking, listed, numbered
-from streamer.kafka.overlooked import seen_of
 from streamer.port import LogDown, Partition
 
 ANSWER_S = 3.0
@@ -29,21 +27,20 @@ class Stand(NamedTuple):
     lag: int  # records behind the committed offset, or all of them before the first commit
     replayed: int | None  # records that a restart would read again: those since the snapshot; None without one
     snapshot_s: float | None  # how old it is at most
-    unread: bool  # no member of a settled group has it
 
 
-def stand_of(root: tuple[int, str] | None, end: int, stage: int, unread: bool, tick_s: float, now_ms: int) -> Stand:
+def stand_of(root: tuple[int, str] | None, end: int, stage: int, tick_s: float, now_ms: int) -> Stand:
     """From the committed offset and its metadata, and where the partition ends. tick_s: from tick to tick."""
     if root is None:
-        return Stand(stage, end, None, None, unread)
+        return Stand(stage, end, None, None)
     known, offset = from_text(*root), root[0]
     lag = max(end - offset, 0)
     if known.pointer is None:
-        return Stand(stage, lag, None, None, unread)
+        return Stand(stage, lag, None, None)
     # Those that it has not seen came after it; the one before them, a tick earlier, did not.
     first_ms = known.ticks[0].time_ms if known.ticks else now_ms
     age_s = max(now_ms - first_ms, 0) / 1000 + tick_s
-    return Stand(stage, lag, max(offset - known.pointer.position, 0), age_s, unread)
+    return Stand(stage, lag, max(offset - known.pointer.position, 0), age_s)
 
 
 class Standing:
@@ -53,7 +50,7 @@ class Standing:
         self._config, self._clock = config, clock
         self._client: Any = None
         self._commits: dict[str, Commits] = {}
-        self._unread: frozenset[Partition] = frozenset()  # the last time
+        self._letters = DeadLetters(config)
 
     def ask(self, heard: Collection[str]) -> dict[Partition, Stand]:
         """Of all partitions that are read. heard: topics that somebody is known to read: where the file leaves it to
@@ -72,22 +69,22 @@ class Standing:
             stages = [self._stage(number, one, there) for number, one in enumerate(stage_configs(config), 1)]
         except (KafkaException, TimeoutError) as error:
             raise LogDown(f"how far the group is cannot be had: {error}") from error
-        found = {partition: stand for stage in stages for partition, stand in stage.items()}
-        before, self._unread = self._unread, frozenset(at for at, stand in found.items() if stand.unread)
-        # In a rebalance some are nobody's for a moment.
-        return {at: stand._replace(unread=stand.unread and at in before) for at, stand in found.items()}
+        return {partition: stand for stage in stages for partition, stand in stage.items()}
+
+    def letters(self) -> dict[str, Any]:
+        """See `DeadLetters.newest`."""
+        return self._letters.newest()
 
     def _stage(self, number: int, config: Config, there: Mapping[str, int]) -> dict[Partition, Stand]:
         topics = {name: there[name] for name in config.topics.resolved(there).named() if name in there}
         group, partitions = config.kafka.group, numbered(topics)
         roots = self._commits.setdefault(group, Commits(self._config, group)).of(partitions, ANSWER_S)
         ends = listed(self._client, partitions, OffsetSpec.latest(), ANSWER_S)  # type: ignore[no-untyped-call]
-        seen, tick_s = seen_of(self._client, group, topics, ANSWER_S), config.heartbeat.interval_ms / 1000
-        unread = frozenset[Partition]() if seen is None else seen.unread
-        now_ms = int(1000 * self._clock())
-        return {at: stand_of(roots.get(at), end, number, at in unread, tick_s, now_ms) for at, end in ends.items()}
+        tick_s, now_ms = config.heartbeat.interval_ms / 1000, int(1000 * self._clock())
+        return {at: stand_of(roots.get(at), end, number, tick_s, now_ms) for at, end in ends.items()}
 
     def close(self) -> None:
         for one in self._commits.values():
             one.close()
         self._commits = {}
+        self._letters.close()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from rich.cells import cell_len
+
 from detectors.extremes import DAY_MS
 from streamer.config.units import show_duration
 from streamer.offline.backtest import Backtest, Injected, Run
+from streamer.offline.cell_width import padded
 from streamer.offline.difference import Difference
 from streamer.offline.known import Scores
 from streamer.offline.times import count, long, minute
@@ -173,11 +176,11 @@ def _most(lines: Iterable[str]) -> Iterator[str]:
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Columns side by side; what looks like a number stands at the right."""
     body = [tuple(row) for row in rows]
-    wide = [max(map(len, column)) for column in zip(heads, *body, strict=True)]
+    wide = [max(map(cell_len, column)) for column in zip(heads, *body, strict=True)]
     right = [bool(body) and all(_number(row[i]) for row in body) for i in range(len(heads))]
     for row in (tuple(heads), *body):
         cells = (
-            cell.rjust(width) if aside else cell.ljust(width)
+            cell.rjust(width) if aside else padded(cell, width)
             for cell, width, aside in zip(row, wide, right, strict=True)
         )
         yield "  ".join(cells).rstrip()

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+import orjson
+
 from schemas.events.batch import REASONS, Batch
 from schemas.records.alert import rfc3339
 from streamer.port import Partition
@@ -87,3 +89,32 @@ def _members(batch: Batch) -> Iterator[tuple[str, int, str, Any]]:
         yield path, event, what, value
     for odd in batch.odd:
         yield odd.field, odd.event, f"odd ({odd.reason})", None
+
+
+NAMES_MAX, NAME_MAX = 20, 40
+"""Members of an object that are named, and characters of a name."""
+
+
+def outline(value: bytes | None) -> str:
+    """What a record is made of, in words: names of members and what they are, of objects in it likewise, no values."""
+    if not value:
+        return "nothing"
+    try:
+        return _outlined(orjson.loads(value), 2)
+    except ValueError:
+        return f"{len(value):,} bytes that are no JSON"
+
+
+def _outlined(value: Any, deep: int) -> str:
+    """deep: so many objects in one another are opened."""
+    if isinstance(value, str):
+        return f"text of {len(value)}"
+    if isinstance(value, list):
+        return f"list of {len(value)}"
+    if not isinstance(value, dict):
+        return "null" if value is None else "boolean" if isinstance(value, bool) else "number"
+    if not deep:
+        return f"object of {len(value)}"
+    named = [f"{name[:NAME_MAX]}: {_outlined(its, deep - 1)}" for name, its in list(value.items())[:NAMES_MAX]]
+    more = f", {len(value) - NAMES_MAX} more" if len(value) > NAMES_MAX else ""
+    return f"{{{', '.join(named)}{more}}}"

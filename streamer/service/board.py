@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from detectors.agreement import REVIEWERS_MAX
+from schemas.records.alert import ms_of
 from streamer.review.open_items import open_items
 from streamer.service.past import MODELS_MAX, PARTS_MAX, Past, newest
 from streamer.service.pipeline import Pipeline
@@ -244,6 +245,7 @@ class Board:
             "alerts": len(alerts),
             "events": sum(data["events"] for data in parts),
             "per_minute": round(sum(rates), 1) if rates else None,
+            "lag_ms": lag_ms(parts),
             "minutes": minutes,
             "newest_event": max((data["newest_event"] for data in parts), default=None),
             "heard_ms": max((data["tick"]["time_ms"] for data in parts), default=0),
@@ -261,17 +263,29 @@ class Board:
 
     def series_of(self, model: str) -> list[dict[str, Any]]:
         """Windows of a model's series as the detectors saw them: end, value, what was expected, limit, breach. Of the
-        newest window of a distribution the histogram.
+        newest window of a distribution the histogram; and when what alerts tell of began in it.
         """
+        began = self._began(model)
         return [
             {
                 **dict(zip(("monitor", "signal", "group"), key[1:], strict=True)),
                 "points": [list(point) for point in line],
                 "histogram": self.histograms.get(key),
+                "began": began.get(key[1:], []),
             }
             for key, line in self.lines.items()
             if key[0] == model
         ]
+
+    def _began(self, model: str) -> dict[tuple[str, ...], list[str]]:
+        """By series when what its alerts tell of began, the oldest first."""
+        found: dict[tuple[str, ...], list[str]] = {}
+        for alert in (*self.alerts.done.values(), *self.alerts.open.values()):
+            labels = alert["labels"]
+            if labels.get("model") == model:
+                series = labels.get("monitor", ""), labels.get("signal", ""), group_of(labels)
+                found.setdefault(series, []).append(alert["alert"]["startsAt"])
+        return {series: sorted(times) for series, times in found.items()}
 
     def incident_with_marks(self, identity: str) -> dict[str, Any] | None:
         """An incident, with what was deployed in its model."""
@@ -340,6 +354,12 @@ def state_of(severities: Iterable[str | None], incidents: int, parts: list[dict[
     if any(data.get("school_until") for data in parts):
         return "learning"
     return "healthy"
+
+
+def lag_ms(parts: Iterable[Mapping[str, Any]]) -> int | None:
+    """How far the partitions of a model that are behind are, by the times of its events; None where none is."""
+    behind = [one["tick"]["time_ms"] - ms_of(one["newest_event"]) for one in parts if not one["tick"]["caught_up"]]
+    return max(0, *behind) if behind else None
 
 
 def in_order(said: Iterable[Said]) -> list[dict[str, str]]:

@@ -30,6 +30,7 @@ from streamer.port import LogDown, Partition
 from streamer.series.calendar import NEVER, Away
 from streamer.service.acts import Acts, acts_of
 from streamer.service.board import STATES, Board
+from streamer.service.config_view import budget, in_school, references
 from streamer.service.gate import Gate
 from streamer.service.health import Health
 from streamer.service.verdicts import Verdicts, verdicts_of
@@ -53,7 +54,9 @@ PAST = {
 """How many ms back a topic of each role is read at the start, and how many records at most: to read one takes 20 us of
 the interpreter, which the service then lacks.
 """
-ROW = ("model", "state", "incidents", "alerts", "per_minute", "minutes", "newest_event", "series")
+FILE = ("config", "budget", "references")
+"""What is long, and for the view of the config alone."""
+ROW = ("model", "state", "incidents", "alerts", "per_minute", "lag_ms", "minutes", "newest_event", "series", "tiers")
 """What a list of models has of each."""
 ROWS = 60
 """Of models that are listed at once, the worst first: more take longer to draw than to find."""
@@ -94,12 +97,14 @@ class Stands(Protocol):
 
     def ask(self, heard: Collection[str]) -> Mapping[Partition, Any]: ...
 
+    def letters(self) -> Mapping[str, Any]: ...
+
     def close(self) -> None: ...
 
 
 class Page:
     """`tail`: makes one, given the time in ms; `shown`: what else there is to say, by name of its view; `standing`:
-    makes what the broker is asked by.
+    makes what the broker is asked by; `unread`: what is read by nobody, as the service's own watch knows it.
     """
 
     def __init__(
@@ -112,9 +117,10 @@ class Page:
         away: Callable[[], Away] = lambda: NEVER,
         verdicts: Callable[[], Verdicts | None] = lambda: None,
         standing: Callable[[], Stands] | None = None,
+        unread: Callable[[], frozenset[Partition]] = frozenset,
         failed: Callable[[str, BaseException], None] = lambda name, error: None,
     ) -> None:
-        self._verdicts, self._standing, self._failed = verdicts, standing, failed
+        self._verdicts, self._standing, self._unread, self._failed = verdicts, standing, unread, failed
         self._looked_s, self._due_s = -LOOKED_S, 0.0
         self._tail, self._shown, self._clock = tail, shown, clock
         self.gate, self.acts, self._away = gate, acts, away
@@ -181,14 +187,16 @@ class Page:
         whole, model, view = self.board.overview(), asked.get("model"), asked.get("view")
         rows, found = listed(whole["models"], asked)
         alerts = whole["alerts"] if view == "alerts" else of_model(whole["alerts"], model)
-        shown = {name: text for name, text in self._shown().items() if name != "config" or view == "config"}
+        shown = {name: text for name, text in self._shown().items() if name not in FILE or view == "config"}
         now_ms = int(1000 * self._clock())
-        pipeline = self.board.pipeline.shown(now_ms, shown.get("heartbeat_ms", HEARTBEAT_MS), self._began_ms)
+        interval_ms = shown.get("heartbeat_ms", HEARTBEAT_MS)
+        pipeline = self.board.pipeline.shown(now_ms, interval_ms, self._began_ms, self._unread())
         if view != "pipeline":
             pipeline = {"wrong": pipeline["wrong"]}
         here = {"now_ms": now_ms, "waits": self.waits(), "pipeline": pipeline}
         count = {"models": len(whole["models"]), "found": found}
-        return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **shown}
+        school = {"school": in_school(whole["models"])} if view == "config" else {}
+        return {**whole, "models": rows, "count": count, "alerts": alerts, **here, **school, **shown}
 
     def series(self, asked: dict[str, str]) -> dict[str, Any]:
         """What its detectors saw, and when in that time the calendar had it out of the ordinary, in ms."""
@@ -253,13 +261,14 @@ class Page:
         now_s, pipeline = self._clock(), self.board.pipeline
         if now_s - self._looked_s > LOOKED_S or now_s < self._due_s:
             return
-        self._due_s, found, why = now_s + STAND_S, dict[Partition, Any](), None
+        self._due_s, found, why, letters = now_s + STAND_S, dict[Partition, Any](), None, dict[str, Any]()
         try:
             found = dict(stands.ask({topic for topic, _ in pipeline.places}))
+            letters = dict(stands.letters())
         except LogDown as down:
             why = str(down)
         with self._lock:
-            pipeline.stands, pipeline.unknown = found, why
+            pipeline.stands, pipeline.unknown, pipeline.letters = found, why, letters
             self.board.version += 1
 
     def _take(self, records: Iterable[tuple[Partition, Record]], verdicts: Verdicts | None) -> None:
@@ -297,7 +306,11 @@ def ms_of(text: str) -> int:
 
 
 def page_of(
-    current: Callable[[], Config], health: Health, logger: Any, failed: Callable[[str, BaseException], None]
+    current: Callable[[], Config],
+    health: Health,
+    logger: Any,
+    failed: Callable[[str, BaseException], None],
+    unread: Callable[[], frozenset[Partition]] = frozenset,
 ) -> Page:
     """The page of a service, with the config that is at work."""
     acts = acts_of(current)
@@ -305,6 +318,8 @@ def page_of(
     def told(config: Config) -> dict[str, Any]:
         return {
             "config": as_yaml(effective(config)),
+            "budget": budget(config),
+            "references": references(config),
             "config_hash": config.config_hash,
             "service": __version__,
             "windows": config.topics.windows is not None,
@@ -340,7 +355,7 @@ def page_of(
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
     gate, asked = Gate(who, server.token), lambda: verdicts_of(current())
-    return Page(tail, beside, gate, acts=taken, away=away, verdicts=asked, standing=standing, failed=failed)
+    return Page(tail, beside, gate, time.time, taken, away, asked, standing, unread, failed)
 
 
 def one_by_key(config: Config, topic: str) -> bool:

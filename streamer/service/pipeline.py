@@ -7,7 +7,7 @@ From heartbeats, from the times of published records, and from what the broker s
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from streamer.port import Partition
@@ -43,6 +43,7 @@ class Pipeline:
         self.told: OrderedDict[int, int] = OrderedDict()  # alerts and incidents, by minute
         self.stands: Mapping[Partition, Any] = {}
         self.unknown: str | None = None  # why the broker says nothing of the groups
+        self.letters: Mapping[str, Any] = {}  # see `kafka/dead_letters.py`
 
     def heartbeat(self, place: Partition, data: Mapping[str, Any]) -> None:
         """The first of a tick; those of the other models repeat it."""
@@ -83,13 +84,20 @@ class Pipeline:
             while len(self.told) > 2 * OVER_MS // 60_000:
                 del self.told[min(self.told)]
 
-    def shown(self, now_ms: int, interval_ms: int, began_ms: int = 0) -> dict[str, Any]:
-        """interval_ms: from heartbeat to heartbeat. began_ms: when we began to listen."""
+    def shown(
+        self, now_ms: int, interval_ms: int, began_ms: int = 0, unread: Collection[Partition] = ()
+    ) -> dict[str, Any]:
+        """interval_ms: from heartbeat to heartbeat. began_ms: when we began to listen. unread: by nobody, and for so
+        long that /readyz says so.
+        """
         quiet = "silent" if now_ms - began_ms > UNHEARD * interval_ms else "awaited"
         every = [
             self._row(place, self.places.get(place), now_ms - UNHEARD * interval_ms, quiet)
-            for place in {**self.places, **self.stands}
+            for place in {**self.places, **self.stands, **dict.fromkeys(unread)}
         ]
+        for row in every:
+            if (row["topic"], row["partition"]) in unread:
+                row["state"] = "unread"
         # A topic that is read no longer was heard of, too.
         rows = [row for row in every if not self.stands or row["stage"] is not None or row["state"] != quiet]
         rows.sort(key=lambda row: (STATES.index(row["state"]), row["topic"], row["partition"]))
@@ -101,6 +109,7 @@ class Pipeline:
             "more": max(0, len(rows) - SHOWN),
             "wrong": {state: sum(row["state"] == state for row in rows) for state in STATES[:2]},
             "unknown": self.unknown,
+            "dead": self.letters,
         }
 
     def _row(self, place: Partition, known: Mapping[str, Any] | None, least_ms: int, quiet: str) -> dict[str, Any]:
@@ -112,7 +121,7 @@ class Pipeline:
         return {
             "topic": place[0],
             "partition": place[1],
-            "state": "unread" if stand is not None and stand.unread else state,
+            "state": state,
             "rates": None if silent else rates(self.steps[place]),
             **(known or {"offset": None, "time_ms": None, "account": {}, "odd": []}),
             **dict.fromkeys(("stage", "lag", "replayed", "snapshot_s")),

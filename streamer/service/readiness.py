@@ -97,12 +97,20 @@ def of_surroundings(seen: Surroundings, topics: Topics) -> dict[str, str | None]
 
 def read_by_nobody(unread: Unread) -> str | None:
     """Partitions that no member of a group has had for long, with what to do; None where there are none."""
-    told = []
-    for group, partitions in unread.items():
-        late = {one: seconds for one, seconds in partitions.items() if seconds >= UNREAD_AFTER_S}
-        if late:
-            told.append(f"nobody in the group {group} reads {named(late)}, for {max(late.values()):.0f} s")
+    told = [
+        f"nobody in the group {group} reads {named(late)}, for {max(late.values()):.0f} s"
+        for group, late in long_unread(unread).items()
+    ]
     return f"{'; '.join(told)}: {SHARE_OUT}" if told else None
+
+
+def long_unread(unread: Unread) -> Unread:
+    """What is not nobody's for a moment only, as in a rebalance."""
+    late = {
+        group: {one: seconds for one, seconds in partitions.items() if seconds >= UNREAD_AFTER_S}
+        for group, partitions in unread.items()
+    }
+    return {group: partitions for group, partitions in late.items() if partitions}
 
 
 def missing(found: Mapping[str, object] | None, topics: Topics) -> str | None:

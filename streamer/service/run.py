@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,7 @@ class Service:
         self._order = functools.partial(Order, say=self.say, note=self.outages.note)
         self.take(config)
         self.stats = Stats(), Stats()  # by stage
-        self.at_work = False
+        self.at_work, self.unread = False, frozenset[Partition]()
 
     def take(self, config: cfg.Config) -> None:
         """Go on with this config."""
@@ -251,7 +252,7 @@ class Service:
         """With this config, and with as many logs as that takes."""
         from streamer.service.connection import connected
         from streamer.service.matched import Matched
-        from streamer.service.readiness import EVENTS, of_surroundings, unread_seconds
+        from streamer.service.readiness import EVENTS, long_unread, of_surroundings, unread_seconds
 
         matched = Matched(config.topics, self.say)
 
@@ -260,6 +261,7 @@ class Service:
             self.health.beat("watch")
             matched.looked(seen)
             self.metrics.replace("unread_seconds", unread_seconds(seen.overlooked))
+            self.unread = frozenset(chain.from_iterable(long_unread(seen.overlooked).values()))
             if self.at_work:
                 for check, why in of_surroundings(seen, config.topics).items():
                     self.outages.tell(check, why, EVENTS.get(check, "waiting"))
@@ -345,9 +347,8 @@ def run_service(config: cfg.Config, stopper: Stopper, stage: int | None = None, 
     with contextlib.ExitStack() as stack:
         stack.enter_context(threads(service.thread_ended))
         try:
-            page = page_of(
-                lambda: service.reload.config, service.health, get_logger("librdkafka"), service.thread_failed
-            )
+            logger, failed = get_logger("librdkafka"), service.thread_failed
+            page = page_of(lambda: service.reload.config, service.health, logger, failed, lambda: service.unread)
             stack.callback(page.close)
             service.reloaded = page.begin_again
             ask = service.reload.ask if config.server.control else None

@@ -17,7 +17,7 @@ import pytest
 
 from schemas.events.batch import Record
 from streamer.commands import demo as under_test
-from streamer.commands.demo import ENOUGH_EVENTS, MODELS, RATE, SEED, SHIFT_EVENTS, Screen, Traffic
+from streamer.commands.demo import ENOUGH_EVENTS, MODELS, RATE, SEED, SHIFT_EVENTS, Screen, Traffic, has_screen
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.offline.replay import Replay
@@ -80,6 +80,16 @@ def test_the_first_event_of_the_shift_is_marked_once() -> None:
     marked = [(key, mark) for _, key, _, mark in sent.events if mark is not None]
     assert marked == [("fraud", "shift")]
     assert [mark for _, _, _, mark in sent.events].index("shift") in (4, 5)
+
+
+def test_a_browser_is_opened_where_somebody_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test.sys, "platform", "linux")
+    monkeypatch.setattr(under_test.sys.stdout, "isatty", lambda: True)
+    assert has_screen({"DISPLAY": ":0"})
+    assert not has_screen({}), "it would be one in this terminal"
+    assert not has_screen({"DISPLAY": ":0", "SSH_CONNECTION": "a b"})
+    monkeypatch.setattr(under_test.sys.stdout, "isatty", lambda: False)
+    assert not has_screen({"DISPLAY": ":0"})
 
 
 @pytest.mark.parametrize("begin_s", [BEGIN_S, BEGIN_S + 1234.567])

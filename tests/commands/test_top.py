@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.cells import cell_len
 
 from streamer.commands.top import HEADS, shown, table, top
 from streamer.kafka import tail
@@ -61,6 +62,16 @@ def test_colours_only_where_they_are_wanted_and_no_more_than_fits() -> None:
     many.parts |= {("n", *place[1:]): part for place, part in many.parts.items()}
     many.minutes |= {"n": many.minutes["m"]}
     assert "and 1 more" in shown(many, END_MS, UNHEARD_MS, most=1)
+
+
+def test_letters_that_are_two_columns_wide_are_counted_so() -> None:
+    names = ("信用卡欺诈检测模型", "fraud", "e\u0301te\u0301")
+    rows = [HEADS, *((name, "healthy", "1", "none", "0", "0", "1/1", "5s ago") for name in names)]
+    for columns in (120, 40, 26):
+        lines = table(rows, columns, colour=False)
+        assert max(map(cell_len, lines)) <= columns
+        assert len({cell_len(line[: line.index("healthy")]) for line in lines[1:]}) == 1
+    assert "信用卡欺诈 …" in table(rows, 26, colour=False)[1]
 
 
 class Read:

@@ -42,7 +42,7 @@ def test_each_role_of_the_config_brings_its_rights() -> None:
     more = {str(right) for right in rights(config(windows="wins"))} - {str(right) for right in rights(config())}
     assert more == {"Write on topic wins", "DescribeConfigs on topic wins", "Read on topic wins"}
     shown = {str(right) for right in rights(config()) if right.verb == "the page"}
-    assert shown == {"Read on topic drift-heartbeats", "Read on topic drift-alerts"}
+    assert shown == {"Read on topic drift-heartbeats", "Read on topic drift-alerts", "Read on topic drift-dead-letter"}
 
 
 def test_a_topic_of_its_own_is_read_and_nothing_else() -> None:

@@ -1,4 +1,4 @@
-"""How groups stand, as a real broker tells it: lag, snapshot, and what nobody reads."""
+"""How groups stand, as a real broker tells it: lag and snapshot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamer.kafka.offset_metadata import to_text
 from streamer.kafka.standing import Stand, Standing, stand_of
 from streamer.port import Committed, LogDown, Pointer, Tick
 from tests.kafka.service import produce
-from tests.waiting import PATIENCE_S, until
+from tests.waiting import PATIENCE_S
 
 POINTER = Pointer(3, 0, 7, 1, "ab" * 32, "c0ffee")
 NOW_MS = 1_700_000_300_000
@@ -23,13 +23,13 @@ NOW_MS = 1_700_000_300_000
 def test_a_snapshot_is_as_old_as_the_first_tick_that_it_has_not_seen() -> None:
     def seen(committed: Committed | None, end: int = 9) -> Stand:
         root = None if committed is None else (committed.offset or 0, to_text(committed))
-        return stand_of(root, end, 1, False, 60.0, NOW_MS)
+        return stand_of(root, end, 1, 60.0, NOW_MS)
 
-    assert seen(None) == Stand(1, 9, None, None, False)
-    assert seen(Committed(4, None)) == Stand(1, 5, None, None, False)
-    assert seen(Committed(4, POINTER)) == Stand(1, 5, 1, 60.0, False)
+    assert seen(None) == Stand(1, 9, None, None)
+    assert seen(Committed(4, None)) == Stand(1, 5, None, None)
+    assert seen(Committed(4, POINTER)) == Stand(1, 5, 1, 60.0)
     ticks = tuple(Tick(4, NOW_MS - back, True) for back in (120_000, 60_000))
-    assert seen(Committed(4, POINTER, 2, ticks)) == Stand(1, 5, 1, 180.0, False)
+    assert seen(Committed(4, POINTER, 2, ticks)) == Stand(1, 5, 1, 180.0)
     assert seen(Committed(9, POINTER), 4).lag == 0, "its topic was made anew"
 
 
@@ -39,24 +39,13 @@ def config_of(broker: str, group: str, events: str, more: str = "") -> Any:
 
 
 @pytest.mark.broker
-def test_what_no_member_of_the_group_has_is_seen_at_the_second_look(
-    broker: str, make_topics: Callable[..., list[str]]
-) -> None:
+def test_of_each_partition_it_is_known_how_far_it_is(broker: str, make_topics: Callable[..., list[str]]) -> None:
     [topic] = make_topics("standing", partitions=2)
     produce(broker, topic, {0: [Record(0, 1, None, b"x")] * 5})
     standing = Standing(config_of(broker, topic, topic, ", order: topic"), lambda: NOW_MS / 1000)
     member = Consumer({"bootstrap.servers": broker, "group.id": topic, "log_level": 0})
     member.commit(offsets=[TopicPartition(topic, 0, 4, to_text(Committed(4, POINTER)))], asynchronous=False)
-    member.subscribe([topic])
-    until(lambda: len(member.assignment()) == 2, step=lambda: member.poll(0.2))
-    read = {(topic, 0): Stand(1, 1, 1, 60.0, False), (topic, 1): Stand(1, 0, None, None, False)}
-    assert standing.ask(()) == standing.ask(()) == read
-    # A topic that no member has heard of is read by none.
-    [other] = make_topics("other")
-    standing._config = config_of(broker, topic, f"{topic}, {other}", ", order: topic")
-    assert [stand.unread for stand in standing.ask(()).values()] == [False] * 3
-    found = standing.ask(())
-    assert [at for at, stand in found.items() if stand.unread] == [(other, 0)]
+    assert standing.ask(()) == {(topic, 0): Stand(1, 1, 1, 60.0), (topic, 1): Stand(1, 0, None, None)}
     standing.close()
     member.close()
 

@@ -8,7 +8,7 @@ from schemas.events.batch import Record
 from schemas.events.decoder import Decoder
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
-from streamer.offline.redacted import Event, events
+from streamer.offline.redacted import NAMES_MAX, Event, events, outline
 from tests.config.samples import LEAST
 
 SECRET = "4111-1111"
@@ -51,3 +51,15 @@ def test_a_dead_letter_says_why() -> None:
     assert found[1].line().startswith("in[3]@0  DEAD LETTER  missing_model: the event does not name its model")
     assert found[1].plain().keys() == {"place", "reason"}
     assert "nothing to watch" in seen({"model": "m"})[0].line()
+
+
+def test_a_whole_record_is_told_by_its_names_and_types() -> None:
+    told = outline(json.dumps({**GOOD, "yes": True, "deep": {"a": {"b": SECRET}}}).encode())
+    assert told == (
+        "{model: text of 5, model_version: text of 2, time: text of 20, features: {amount: number, card: text of 9,"
+        " gone: null, many: list of 2}, prediction: {label: text of 2, confidence: text of 4}, yes: boolean,"
+        " deep: {a: object of 1}}"
+    )
+    assert outline(json.dumps({str(n): n for n in range(NAMES_MAX + 5)}).encode()).endswith("19: number, 5 more}")
+    assert outline(b"") == outline(None) == "nothing"
+    assert outline(b"\x00\x00\x01" + SECRET.encode()) == "12 bytes that are no JSON"

@@ -17,7 +17,7 @@ from streamer.engine.task import Task
 from streamer.port import Tick
 from streamer.service import board as under_test
 from streamer.service import past
-from streamer.service.board import Board, group_of, state_of
+from streamer.service.board import Board, group_of, lag_ms, state_of
 from tests.engine.commands import command, config_of, log_of, told, values
 from tests.engine.test_reviewing import BEGIN_MS as LIVED_BEGIN_MS
 from tests.engine.test_reviewing import lived
@@ -102,6 +102,22 @@ def test_a_model_is_one_row_whatever_partitions_it_is_in() -> None:
     assert one["school_until"] == "2023-11-22T00:00:00.000Z"
     [both] = fed(0, 1).overview()["models"]
     assert (both["events"], both["per_minute"], both["minutes"]) == (18_000, 120.0, [1000] * 16)
+
+
+def test_how_far_a_model_is_behind_is_told_by_its_partition_that_is_the_furthest() -> None:
+    assert lag_ms([]) is None
+    tick = {"time_ms": BEGIN_MS + 90_000, "caught_up": True}
+    read = {"tick": tick, "newest_event": "2023-11-14T22:13:20.000Z"}
+    assert lag_ms([read]) is None
+    behind = {**read, "tick": {**tick, "caught_up": False}}
+    assert lag_ms([read, behind, {**behind, "newest_event": "2023-11-14T22:14:20.000Z"}]) == 90_000
+    assert lag_ms([{**behind, "newest_event": "2023-11-14T22:24:20.000Z"}]) == 0, "a clock is ahead"
+
+
+def test_a_series_has_the_moments_at_which_its_alerts_began() -> None:
+    began = {line["monitor"]: line["began"] for line in fed().series_of("m")}
+    assert began["feature-distribution"] == ["2023-11-15T00:13:19.000Z"]
+    assert began["traffic"] == []
 
 
 def test_incidents_and_alerts_are_the_newest_of_each_and_open_ones_come_first() -> None:

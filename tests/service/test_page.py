@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import threading
@@ -24,7 +25,7 @@ from streamer.service.page import FILES, POLICY, ROW, ROWS, STILL_S, VIEWS, Page
 from streamer.service.page import page_of as of_a_service
 from tests.service.browser import Browser
 from tests.service.clients import ask, connect
-from tests.service.test_board import LIVED_MS, asked, labelled, published
+from tests.service.test_board import BEGIN_MS, LIVED_MS, asked, labelled, published
 from tests.service.topics import Topics
 from tests.waiting import until
 
@@ -33,10 +34,26 @@ PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 
 
 def page_of(
-    topics: Topics, who: Literal["local", "all", "off"] = "local", token: str | None = None, **more: Any
+    topics: Topics,
+    who: Literal["local", "all", "off"] = "local",
+    token: str | None = None,
+    note: str = "n: <b>x</b>",
+    **more: Any,
 ) -> Page:
-    shown = {"config": "version: 1\n", "windows": True, "notes": ["n: <b>x</b>"]}
-    return Page(topics, lambda: shown, Gate(who, token), **more)
+    parts = [{"monitor": "traffic", "kind": "envelope", "a_week": 0.5, "series": 1}]
+    budget = {"says": ["1 a week in all."], "parts": [*parts, {**parts[0], "monitor": "missing", "series": None}]}
+    file = {"config": "version: 1\n", "budget": budget, "references": "Compared with the first."}
+    about = {"config_hash": "1b8d497fc342fbeb", "service": "0.1.0", "windows": True, "notes": [note]}
+    return Page(topics, lambda: {**file, **about}, Gate(who, token), **more)
+
+
+def picture_of_the_docs(browser: Browser, view: str) -> None:
+    """What docs/page.md shows of a view: made anew where that is asked for, for no two browsers draw the same bytes."""
+    picture = DOCS.parent / "pictures" / f"{view}.webp"
+    if os.environ.get("DRIFTLINE_REWRITE"):
+        browser.picture(picture)
+    assert picture.read_bytes()[8:12] == b"WEBP"
+    assert f"(pictures/{picture.name})" in DOCS.read_text()
 
 
 @pytest.fixture
@@ -46,7 +63,9 @@ def topics() -> Topics:
 
 @pytest.fixture
 def page(topics: Topics) -> Iterator[Page]:
-    made = page_of(topics)
+    """An hour after what was published."""
+    ahead_s = BEGIN_MS / 1000 + 9000 - time.time()
+    made = page_of(topics, clock=lambda: time.time() + ahead_s)
     yield made
     made.close()
 
@@ -272,21 +291,22 @@ def test_only_so_many_are_told(server: Server, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("view", "texts"),
     [
-        ("", ["Models (1)", "◆ drifting", "4 alerts began together"]),
+        ("", ["Models (1)", "◆ drifting", "4 alerts began together", "3 in school"]),
         ("model/m", ["In school", "as the detectors saw them", "traffic: traffic, now 600", "10.0 % ("]),
         ("alerts", ["went from"]),
         ("incident/ID", ["From where it began", "feature-mean", "Was anything deployed", "What is not known"]),
+        ("incident/ID", ["Mean, and one spread", "at in[0]@", "Around the change", "--from 0"]),
         ("alert/ID", ["Mean, and one spread", "Around the change", "feature-distribution: features.a", "--from 0"]),
         ("review", ["Nobody is asked to look at events"]),
         ("pipeline", ["in[0]", "n: <b>x</b>"]),
-        ("config", ["version: 1"]),
+        ("config", ["version: 1", "Compared with the first.", "3 in school", "1 a week in all.", "shared by those"]),
         ("alert/nothing", ["It is not known here, or no longer."]),
     ],
 )
 def test_a_browser_shows_it(
     server: Server, page: Page, topics: Topics, browser: Browser, view: str, texts: list[str]
 ) -> None:
-    topics.put = [*published(), *labelled()]
+    topics.put, topics.missing = [*published(), *labelled()], {}
     until(lambda: page.board.version >= len(published()) + len(labelled()))
     of = page.board.incidents if view.startswith("incident") else page.board.alerts
     browser.open(f"http://{server.address}/#/{view.replace('ID', next(iter(of.open)))}")
@@ -295,7 +315,10 @@ def test_a_browser_shows_it(
     missing = [one for one in browser.complaints if "404" in one]
     assert browser.complaints == missing, "nothing but that one alert is not known"
     assert len(missing) == view.endswith("nothing")
-    browser.picture(PICTURES / f"page-{view.partition('/')[0] or 'models'}.png")
+    shown = view.partition("/")[0] or "models"
+    browser.picture(PICTURES / f"page-{shown}.png")
+    if shown in ("models", "model", "incident", "config"):
+        picture_of_the_docs(browser, shown)
 
 
 @pytest.mark.xdist_group("browser")

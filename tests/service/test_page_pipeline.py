@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Collection
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -17,13 +18,13 @@ from streamer.service.metrics import Metrics
 from streamer.service.page import STAND_S
 from tests.service.browser import Browser
 from tests.service.test_board import BEGIN_MS
-from tests.service.test_page import PICTURES, page_of
+from tests.service.test_page import PICTURES, page_of, picture_of_the_docs
 from tests.service.topics import Topics
 from tests.waiting import until
 
 
 class Stands:
-    """What the broker says of two stages: of each partition lag, snapshot, and whether anybody reads it."""
+    """What the broker says of two stages: of each partition lag and snapshot."""
 
     def __init__(self, down: bool = False) -> None:
         self.down, self.heard = down, list[set[str]]()
@@ -32,8 +33,18 @@ class Stands:
         self.heard.append(set(heard))
         if self.down:
             raise LogDown("how far the group is cannot be had: no")
-        one = Stand(1, 7, 120, 90.0, False)
-        return {("in", 0): one, ("in", 1): one._replace(unread=True, replayed=None, snapshot_s=None), ("o", 0): one}
+        one = Stand(1, 7, 120, 90.0)
+        return {("in", 0): one, ("in", 1): one._replace(replayed=None, snapshot_s=None), ("o", 0): one}
+
+    def letters(self) -> dict[str, Any]:
+        told = {"time": "2023-11-14T22:13:20.007Z", "topic": "in", "partition": "3", "offset": "7.2"}
+        why = {
+            "reason": "missing_model",
+            "says": "the event does not name its model",
+            "detail": "/model",
+            "made_of": "{features: {amount: number}}",
+        }
+        return {"letters": [told | why], "unknown": None}
 
     def close(self) -> None:
         self.down = True
@@ -56,7 +67,11 @@ def flowing() -> list[bytes | None]:
 def test_a_browser_shows_rates_lag_and_what_nobody_reads(health: Health, browser: Browser) -> None:
     topics = Topics()
     stands, ahead_s = Stands(), BEGIN_MS / 1000 + 560 - time.time()
-    page = page_of(topics, clock=lambda: time.time() + ahead_s, standing=lambda: stands)
+    unread = frozenset({("in", 1)})
+    topics.missing, told = {}, "all_read: nobody in the group driftline reads in[1], for 75 s"
+    page = page_of(
+        topics, note=told, clock=lambda: time.time() + ahead_s, standing=lambda: stands, unread=lambda: unread
+    )
     with closing(page), closing(start_server("127.0.0.1:0", Metrics(), health, {}, page)) as server:
         topics.put = flowing()
         browser.open(f"http://{server.address}/")
@@ -64,6 +79,12 @@ def test_a_browser_shows_rates_lag_and_what_nobody_reads(health: Health, browser
         browser.open(f"http://{server.address}/#/pipeline")
         browser.wait_for("▲ by nobody")
         rows = browser.value("[...document.querySelectorAll('tbody tr')].map((one) => one.innerText.split('\\t'))")
+        dead = [cell.strip() for cell in rows.pop()]
+        assert dead[1:] == [
+            "in[3]@7.2",
+            "missing_model: the event does not name its model (/model)",
+            "{features: {amount: number}}",
+        ]
         first, second, nobody, behind, read = [[cell.strip() for cell in row] for row in rows]
         assert first[2:] == ["1,000", "900", "–", "–", "–", "0", "100", "–", "–"]
         assert second[2:] == ["1,000", "–", "900", "0", "0", "0", "100", "0", "0"]
@@ -72,6 +93,7 @@ def test_a_browser_shows_rates_lag_and_what_nobody_reads(health: Health, browser
         assert read[:2] == ["o[0]", "● all there is"]
         assert browser.complaints == []
         browser.picture(PICTURES / "page-flow.png")
+        picture_of_the_docs(browser, "pipeline")
     assert stands.heard[-1] == {"in", "o"}
 
 

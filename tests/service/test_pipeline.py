@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
 from streamer.kafka.standing import Stand
+from streamer.port import Partition
 from streamer.service import pipeline as under_test
 from streamer.service.board import Board
 from streamer.service.pipeline import SHOWN, STEPS_MAX, Pipeline, rates
@@ -23,8 +25,8 @@ def beat(number: int, **account: int) -> dict[str, Any]:
     return {"tick": tick, "account": account, "offset": sum(account.values())}
 
 
-def shown(made: Pipeline, minutes: float = 0.0) -> dict[str, Any]:
-    return made.shown(int(BEGIN_MS + MINUTE_MS * minutes), MINUTE_MS)
+def shown(made: Pipeline, minutes: float = 0.0, unread: Collection[Partition] = ()) -> dict[str, Any]:
+    return made.shown(int(BEGIN_MS + MINUTE_MS * minutes), MINUTE_MS, unread=unread)
 
 
 def test_of_a_real_task_every_record_is_accounted_for() -> None:
@@ -50,7 +52,7 @@ def test_rates_are_of_the_last_five_minutes() -> None:
     made.heartbeat(IN, beat(20, used=5, late=0))
     assert shown(made, 20)["stages"] == [], "its state was lost: nothing is to be compared"
     assert shown(Pipeline()) == {
-        "stages": [], "partitions": [], "more": 0, "wrong": {"unread": 0, "silent": 0}, "unknown": None
+        "stages": [], "partitions": [], "more": 0, "wrong": {"unread": 0, "silent": 0}, "unknown": None, "dead": {}
     }  # fmt: skip
 
 
@@ -89,19 +91,21 @@ def test_what_is_read_by_nobody_or_silent_comes_first() -> None:
     young = made.shown(BEGIN_MS + 10 * MINUTE_MS, MINUTE_MS, BEGIN_MS + 8 * MINUTE_MS)
     assert young["partitions"][0]["state"] == "awaited", "we have just begun to listen"
     assert young["wrong"] == {"unread": 0, "silent": 0}
-    known = Stand(1, 7, 3, 61.0, False)
-    made.stands = {("in", 1): known, ("in", 2): known._replace(unread=True), ("in", 3): known}
-    found = shown(made, 10)
+    known = Stand(1, 7, 3, 61.0)
+    made.stands = {("in", 1): known, ("in", 2): known, ("in", 3): known}
+    found = shown(made, 10, {("in", 2), ("new", 0)})
     assert [(one["partition"], one["state"]) for one in found["partitions"]] == [
         (2, "unread"),
+        (0, "unread"),
         (3, "silent"),
         (1, "read"),
     ]
+    assert found["wrong"] == {"unread": 2, "silent": 1}
     made.stands = {("in", 2): known}
     assert shown(made, 10)["partitions"][0]["state"] == "behind"
     made.stands = {("in", 2): known._replace(lag=0)}
     assert shown(made, 10)["partitions"][0]["state"] == "read", "it got there since"
-    last = found["partitions"][2]
+    last = found["partitions"][3]
     assert (last["lag"], last["replayed"], last["snapshot_s"]) == (7, 3, 61.0)
 
 

@@ -350,7 +350,7 @@ def test_what_nobody_reads_is_on_readyz_in_the_metrics_and_in_the_log(
         if not pages:
             there = {name: Topic(1, "") for name in config.topics.names()}
             looked[0](Surroundings(None, there, overlooked={"g-ordered": {("or", 0): 200.0}}))
-            for path in ("/readyz", "/metrics"):
+            for path in ("/readyz", "/metrics", "/api/overview?view=pipeline"):
                 with contextlib.closing(HTTPConnection(lines[0]["listen"], timeout=PATIENCE_S)) as client:
                     client.request("GET", path)
                     pages.append(client.getresponse().read().decode())
@@ -364,6 +364,8 @@ def test_what_nobody_reads_is_on_readyz_in_the_metrics_and_in_the_log(
     assert told["works_again"]["check"] == "all_read"
     assert "[-] all_read: nobody in the group g-ordered reads or[0]" in pages[0]
     assert 'driftline_unread_seconds{partition="0",topic="or"} 200.0' in pages[1]
+    [row] = json.loads(pages[2])["pipeline"]["partitions"]
+    assert (row["topic"], row["partition"], row["state"]) == ("or", 0, "unread")
 
 
 def test_another_config_is_taken_at_a_commit_and_what_means_the_same_goes_on(

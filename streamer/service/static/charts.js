@@ -104,16 +104,18 @@ const multiples = (lines, marks, away) => {
   const odd = (line) => line.points.filter((p) => p[4]).length, range = [Math.min(...values), Math.max(...values)];
   const shown = [...lines].sort((a, b) => odd(b) - odd(a) || a.group.localeCompare(b.group)).slice(0, SMALL);
   return [el("h4", {}, `${lines[0].monitor}: ${lines[0].signal}, ${lines.length} side by side on one scale`),
-    el("div", { class: "charts small" }, shown.map((line) => chart(line, marks, range, away))),
+    el("div", { class: "charts small" }, shown.map((line) => chart(line, [...marks, ...begins(line)], range, away))),
     shown.length < lines.length ? el("p", { class: "soft" }, `${lines.length - shown.length} more, of which none was beyond its limit more often.`) : null];
 };
+// Where what alerts tell of began in a series.
+const begins = (line) => line.began.slice(-MARKS).map((at) => ({ at: Date.parse(at), word: "▲ alert" }));
 const MARKS = 5; // In one chart, the newest: words over words say nothing.
 // All series of a model: those that stand alone, then those that are to be compared.
 const signals = (series, marks, away) => {
   const sets = new Map();
   for (const line of series) sets.set(`${line.monitor} ${line.signal}`, [...(sets.get(`${line.monitor} ${line.signal}`) || []), line]);
   const alone = [...sets.values()].filter((set) => set.length === 1).flat().sort((a, b) => !a.histogram - !b.histogram), several = [...sets.values()].filter((set) => set.length > 1);
-  return [el("div", { class: "charts" }, alone.map((line) => el("div", {}, chart(line, marks, null, away), bars(line.histogram)))), several.map((set) => multiples(set, marks, away)),
+  return [el("div", { class: "charts" }, alone.map((line) => el("div", {}, chart(line, [...marks, ...begins(line)], null, away), bars(line.histogram)))), several.map((set) => multiples(set, marks, away)),
     away.length ? el("p", { class: "soft" }, "Bands between dotted edges: days and maintenance of the calendar, in which nothing is judged.") : null];
 };
 // Events of each step, an hour or ten seconds; the last one ends at `to_ms`.

@@ -57,7 +57,9 @@ const alerts = (list) => (list.length ? table(["State", "Severity", "What moved"
   state(one.status), one.labels.severity || "–", el("div", { class: "sentence" }, link(`#/alert/${encodeURIComponent(one.id)}`, one.sentence)), time(one.since)]))
   : el("p", { class: "soft" }, "None."));
 
-const TIERS = "school: too few days were seen, only the unmistakable is told; calibrated: from the series' own days; proved: its averages vary as those of independent values do.";
+const TIERS = "in school: too few days were seen, only the unmistakable is told; calibrated: from the series' own days; proved: its averages vary as those of independent values do.";
+const GIVEN = "given by the config";
+const tiersOf = (one) => Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier === "school" ? "in school" : tier}`).join(", ") || GIVEN;
 const named = (labels) => [labels.signal, ...Object.entries(labels).filter(([key]) => !["monitor", "signal"].includes(key)).map(([key, text]) => `${key}=${text}`)].join(", ");
 
 // Series that need equally many days are told together.
@@ -96,6 +98,27 @@ const nextOf = (all, one, began, command) => (one.status !== "firing" ? ["Nothin
 ].filter(Boolean));
 const happenings = (marks, since) => el("ul", { class: "plain" }, [...marks].reverse().map((mark) => el("li", {}, since ? [el("strong", {}, `${before(mark, new Date(since).toISOString())} it began`), ": "] : null, mark.text, since ? ", " : ": ", time(mark.time))));
 
+// The evidence of an alert, and how to see it happen again.
+const offsetOf = (log, offset) => (log && log.topic ? `, at ${place(log)}@${offset}` : "");
+const evidenceOf = (all, one) => {
+  const side = (told) => (told ? el("span", {}, `mean ${number(told.mean)}, spread ${number(told.std)}, ${number(told.n)} events up to `, time(told.to)) : "–");
+  const evidence = one.evidence || {}, onset = evidence.onset || {}, trigger = one.trigger || {}, known = one.acknowledged;
+  const said = [["Known to", known ? `${known.by}, since ${known.time}: ${known.why}` : null], ["Monitor", one.labels.monitor], ["Detector", one.labels.detector || (one.detector || {}).kind], ["Signal", one.labels.signal],
+    ["Began", onset.time && el("span", {}, time(onset.time), offsetOf(((one.replay || {}).ranges || [])[0], onset.offset))], ["Found", trigger.time && el("span", {}, time(trigger.time), offsetOf(trigger, trigger.offset))],
+    ["Before", side(evidence.before)], ["After", side(evidence.after)],
+    ["Statistic", one.statistic === null || one.statistic === undefined ? "–" : `${number(one.statistic)}, limit ${number(one.threshold)}`],
+    ["Limits from", evidence.tier || "–"], ["Detections", String((one.episode || {}).detections ?? "–")], ["Judged", one.verdicts.length ? verdictsOf(one.verdicts, all) : null]];
+  const marks = [["began", onset.time], ["found", trigger.time]].filter(([, when]) => when).map(([word, when]) => ({ word, at: Date.parse(when) }));
+  return [el("dl", {}, ...said.filter(([, told]) => told && told !== "–").flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told)])),
+    ranges(evidence.before, evidence.after), moved((evidence.window || {}).moved),
+    one.lines.length ? [el("h3", {}, "Around the change"), el("div", { class: "charts" }, one.lines.map((line) => chart(line, [...timed(one.marks), ...marks])))] : null];
+};
+const replayOf = (one) => {
+  const command = (one.replay || {}).command, copy = el("button", { type: "button" }, "Copy");
+  copy.addEventListener("click", () => navigator.clipboard.writeText(command).then(() => { copy.textContent = "Copied"; }));
+  return command ? [el("h3", {}, "See it happen again"), el("pre", {}, el("code", {}, command)), copy] : null;
+};
+
 // What becomes of a record: each is one of these.
 const FATES = [["ordered", "Put in order"], ["used", "Used"], ["late", "Late"], ["duplicate", "Repeated"], ["filtered", "Filtered"], ["dead_lettered", "Dead letters"]];
 const READ = { unread: "▲ by nobody", silent: "▲ nothing is heard of it", awaited: "○ not heard of yet", behind: "◆ a backlog", read: "● all there is" };
@@ -118,10 +141,10 @@ const VIEWS = {
     const over = all.incidents.length - open.length;
     return [wrong(all), el("h2", {}, `Open incidents (${open.length})`), open.length ? incidents(open) : el("p", { class: "soft" }, "None: no model has to be looked at now. ", over ? link("#/alerts", over === 1 ? "1 incident of the last 14 days is over" : `${over} incidents of the last 14 days are over`) : null),
       el("h2", {}, `Models (${models})`), find,
-      shown.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Last event", "Series"], shown.map((one) => [
-        link(name(one.model), one.model), state(one.state), String(one.incidents), String(one.alerts), number(one.per_minute), spark(one.minutes),
+      shown.length ? table(["Model", "State", "#Incidents", "#Alerts", "#Events a minute", "Lately", "Behind", "Last event", "Series", "Limits"], shown.map((one) => [
+        link(name(one.model), one.model), state(one.state), String(one.incidents), String(one.alerts), number(one.per_minute), spark(one.minutes), one.lag_ms === null ? "no" : lasting(one.lag_ms),
         one.newest_event ? el("span", { title: one.newest_event }, ago(all.now_ms - Date.parse(one.newest_event))) : "–",
-        `${one.series.ready} known${one.series.warming ? `, ${one.series.warming} warming up` : ""}`]))
+        `${one.series.ready} known${one.series.warming ? `, ${one.series.warming} warming up` : ""}`, el("span", { title: TIERS }, tiersOf(one))]))
         : el("p", { class: "soft" }, wanted ? "No model of that name." : "No sign of life of any model yet: one comes with every heartbeat.interval (1 min)."),
       shown.length < found ? el("p", { class: "soft" }, `${found - shown.length} more, of which none is in a worse state. `, link(`#/?all&find=${encodeURIComponent(wanted)}`, "Show all")) : null];
   },
@@ -148,11 +171,11 @@ const VIEWS = {
     const [{ lines: series, away, hours, recent, marks }, told] = await Promise.all([get(`/api/series?model=${wanted}`), get(`/api/performance?model=${wanted}`)]);
     const one = all.models.find((known) => known.model === model);
     if (!one) throw new Error("No sign of life of this model is known here.");
-    const tiers = Object.entries(one.tiers).filter(([, count]) => count).map(([tier, count]) => `${count} ${tier}`).join(", ");
+    const tiers = tiersOf(one);
     return [el("h2", {}, model, " ", state(one.state)),
       one.school_until ? el("p", { class: "note" }, "In school: daily and weekly patterns are being learned until ", time(one.school_until), "; alerts by then are provisional.") : null,
       el("dl", {}, ...[["Events", `${number(one.events)}, ${number(one.per_minute)} a minute`], ["Last event", time(one.newest_event)],
-        ["Series", `${one.series.ready} known, ${one.series.warming} warming up`], ["Limits of series", tiers ? el("span", {}, tiers, el("br"), el("span", { class: "soft" }, TIERS)) : "given by the config"],
+        ["Series", `${one.series.ready} known, ${one.series.warming} warming up`], ["Limits of series", el("span", {}, tiers, el("br"), tiers === GIVEN ? null : el("span", { class: "soft" }, TIERS))],
         ["Still in school", one.learning.length ? el("ul", {}, schooled(one.learning)) : null],
         ["Windows", Object.entries(one.windows).map(([ended, count]) => `${count} ${ended}`).join(", ") || "–"],
         ["Not watched", one.unwatched.map((u) => `${u.signal}: ${u.why}`).join("; ") || "nothing that the config asks for"],
@@ -168,7 +191,8 @@ const VIEWS = {
         : el("p", { class: "soft" }, all.windows ? (all.hidden.series ? "No window of it is kept here: there are too many series." : "No window has ended yet.") : "Windows are shown where the config publishes them: topics: {windows: drift-windows}.")];
   },
   incident: async (all, id) => {
-    const one = await get(`/api/incident?id=${encodeURIComponent(id)}`);
+    const one = await get(`/api/incident?id=${encodeURIComponent(id)}`), [first] = one.members;
+    const most = first && await get(`/api/alert?id=${encodeURIComponent(first.episode)}`).catch(() => null); // It may be over, and no longer kept.
     const marks = one.marks.filter((mark) => near(mark, one)), over = one.status !== "open";
     return [el("h2", {}, state(one.status), " ", link(name(one.model), one.model)), el("p", { class: "sentence" }, one.sentence),
       el("dl", {}, ...[["Since", time(one.since)], ["Severity", one.severity], ["Alerts", `${one.alerts.open} of ${one.alerts.count} open`], ["Changed", time(one.changed.time)]]
@@ -180,32 +204,20 @@ const VIEWS = {
       el("h3", {}, "Next"), over ? el("p", {}, "Nothing has to be done: it is over. If it comes again, begin here:") : null, el("ol", {}, [
         asking(one.marks, one.since),
         one.fleet ? "Other models began with it: look for what they share before looking at the model." : "No other model of its partition began with it.",
-        "Open what moved most: its alert has the records to look at, and the command that shows it happen again.",
+        most ? "Run the command below: it shows from the records how it happened." : "Open what moved most: its alert has the command that shows it happen again.",
       ].map((text) => el("li", {}, text))),
+      most ? [el("h3", {}, "What moved most: ", link(`#/alert/${encodeURIComponent(first.episode)}`, first.monitor)), evidenceOf(all, most), replayOf(most)] : null,
       el("h3", {}, "What is not known"), el("p", {}, "Why it moved, and whether predictions became worse: only labels tell that."),
       acting(all, one.incident, one.members.map((member) => member.episode), one)];
   },
   alert: async (all, id) => {
     const one = await get(`/api/alert?id=${encodeURIComponent(id)}`);
-    const side = (told) => (told ? el("span", {}, `mean ${number(told.mean)}, spread ${number(told.std)}, ${number(told.n)} events up to `, time(told.to)) : "–");
-    const evidence = one.evidence || {};
-    const known = one.acknowledged;
-    const said = [["Known to", known ? `${known.by}, since ${known.time}: ${known.why}` : null], ["Monitor", one.labels.monitor], ["Detector", one.labels.detector || (one.detector || {}).kind], ["Signal", one.labels.signal],
-      ["Began", (evidence.onset || {}).time && time((evidence.onset || {}).time)], ["Found", time((one.trigger || {}).time)],
-      ["Before", side(evidence.before)], ["After", side(evidence.after)],
-      ["Statistic", one.statistic === null || one.statistic === undefined ? "–" : `${number(one.statistic)}, limit ${number(one.threshold)}`],
-      ["Limits from", evidence.tier || "–"], ["Detections", String((one.episode || {}).detections ?? "–")], ["Judged", one.verdicts.length ? verdictsOf(one.verdicts, all) : null]];
-    const command = (one.replay || {}).command, began = (evidence.onset || {}).time || (evidence.window || {}).from || (one.trigger || {}).time || one.changed.time;
-    const copy = el("button", { type: "button" }, "Copy");
-    copy.addEventListener("click", () => navigator.clipboard.writeText(command).then(() => { copy.textContent = "Copied"; }));
-    const marks = [["began", (evidence.onset || {}).time], ["found", (one.trigger || {}).time]].filter(([, at]) => at).map(([word, at]) => ({ word, at: Date.parse(at) })), deploys = timed(one.marks);
+    const evidence = one.evidence || {}, began = (evidence.onset || {}).time || (evidence.window || {}).from || (one.trigger || {}).time || one.changed.time;
     return [el("h2", {}, state(one.status), " ", link(name(one.labels.model || ""), one.labels.model || "")), el("p", { class: "sentence" }, one.sentence),
       one.provisional ? el("p", { class: "note" }, "Provisional: the model is still in school, its daily and weekly patterns are not known yet.") : null,
-      el("dl", {}, ...said.filter(([, told]) => told && told !== "–").flatMap(([term, told]) => [el("dt", {}, term), el("dd", {}, told)])),
-      ranges(evidence.before, evidence.after), moved((evidence.window || {}).moved),
-      one.lines.length ? [el("h3", {}, "Around the change"), el("div", { class: "charts" }, one.lines.map((line) => chart(line, [...deploys, ...marks])))] : null,
-      el("h3", {}, "Next"), el("ol", {}, nextOf(all, one, began, command).map((text) => el("li", {}, text))),
-      command ? [el("h3", {}, "See it happen again"), el("pre", {}, el("code", {}, command)), copy] : null,
+      evidenceOf(all, one),
+      el("h3", {}, "Next"), el("ol", {}, nextOf(all, one, began, (one.replay || {}).command).map((text) => el("li", {}, text))),
+      replayOf(one),
       acting(all, one.id, [one.id], one),
       el("details", {}, el("summary", {}, "The record"), el("pre", {}, el("code", {}, JSON.stringify(one, null, 2))))];
   },
@@ -213,7 +225,7 @@ const VIEWS = {
     const notes = all.notes || [], { stages, partitions, more, unknown } = all.pipeline;
     const odd = partitions.flatMap((one) => one.odd.map((field) => [place(one), field.field, field.reason, number(field.count)]));
     const fates = FATES.filter(([fate]) => fate !== "ordered" || partitions.some((one) => fate in one.account)); // Of one stage there is no order.
-    const dead = partitions.some((one) => one.account.dead_lettered);
+    const { letters = [], unknown: unseen } = all.pipeline.dead || {};
     return [el("h2", {}, "Pipeline"), notes.length ? notes.map((text) => el("p", { class: "note" }, text)) : el("p", {}, "Nothing is waited for."), wrong(all),
       el("h3", {}, "From input to outbox, a second, of the last 5 minutes"),
       stages.length ? [table(["Stage", "#Partitions", "#In", ...fates.map(([, head]) => `#${head}`), "#Windows", "#Alerts out"], stages.map((one) => [
@@ -226,11 +238,24 @@ const VIEWS = {
         place(one), READ[one.state], rate((one.rates || {}).in), number(one.lag), snapshotOf(one), number(one.offset),
         ...fates.map(([fate]) => number(one.account[fate])), one.time_ms ? ago(all.now_ms - one.time_ms) : "never"])) : el("p", { class: "soft" }, "No sign of life yet."),
       more ? el("p", { class: "soft" }, `${more} more, with which nothing worse is the matter.`) : null,
-      el("p", { class: "soft" }, "Lag: records behind what is committed. Snapshot: how old it is at most, and how many records a restart reads again.", dead ? " Dead letters stand in their own topic with place and reason (topics.dead_letter); driftline explain -c FILE --input EVENTS.jsonl says why a record became one." : ""),
+      el("p", { class: "soft" }, "Lag: records behind what is committed. Snapshot: how old it is at most, and how many records a restart reads again."),
+      el("h3", {}, "The newest dead letters"), unseen ? el("p", { class: "note" }, `They cannot be read: ${unseen}`) : null,
+      letters.length ? [table(["When", "Record", "Why", "What it is made of"], letters.map((one) => [
+        time(one.time), `${one.topic}[${one.partition}]@${one.offset}`, el("div", { class: "sentence" }, el("strong", {}, one.reason), `: ${one.says}${one.detail ? ` (${one.detail})` : ""}`), el("div", { class: "sentence" }, one.made_of)])),
+      el("p", { class: "soft" }, "No value is shown. The whole record is in the topic of dead letters (topics.dead_letter); with its place, driftline explain -c FILE --topic TOPIC --from OFFSET --record 1 says field by field what became of it.")] : unseen ? null : el("p", { class: "soft" }, "None."),
       el("h3", {}, "Fields that could not be used"), odd.length ? table(["Partition", "Field", "Why", "#Events"], odd) : el("p", { class: "soft" }, "None.")];
   },
   config: async (all) => {
-    return [el("h2", {}, "Config"), el("p", { class: "soft" }, `hash ${all.config_hash}, version ${all.service}`), el("pre", {}, el("code", {}, all.config))];
+    const { says, parts } = all.budget, { models: learning, count } = all.school;
+    const each = (one) => (one.series === null ? "shared by those that live" : number(one.a_week / one.series));
+    return [el("h2", {}, "Config"), el("p", { class: "soft" }, `hash ${all.config_hash}, version ${all.service}`),
+      (all.notes || []).filter((text) => text.startsWith("config: ")).map((text) => el("p", { class: "note" }, text)),
+      el("h3", {}, "References"), el("p", {}, all.references),
+      el("h3", {}, "School"), learning.length ? [table(["Model", "Until", "Limits"], learning.map((one) => [link(name(one.model), one.model), time(one.school_until), tiersOf(one)])),
+        el("p", { class: "soft" }, `${count > learning.length ? `${count - learning.length} more. ` : ""}By then daily and weekly patterns are learned; until then only gross faults are told.`)] : el("p", { class: "soft" }, "No model is in school."),
+      el("h3", {}, "Budget of false alarms"), says.map((text) => el("p", {}, text)),
+      parts.length ? table(["Monitor", "Detector", "#False alarms a week of a model", "#Of each series"], parts.map((one) => [one.monitor, one.kind, number(one.a_week), each(one)])) : null,
+      el("h3", {}, "The file, with all defaults"), el("pre", {}, el("code", {}, all.config))];
   },
 };
 
