@@ -68,6 +68,7 @@ from streamer.port import (
 
 DEFAULT_LIMITS = Limits()
 JOINING_S = 0.02
+FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 JOINING = "the group has not assigned partitions yet"
 
 
@@ -119,7 +120,6 @@ class KafkaLog:
             "isolation.level": "read_committed",
             "enable.partition.eof": False,
             "partition.assignment.strategy": "cooperative-sticky",
-            "error_cb": self._client_error,
         }
         if self._config.topics.patterns():
             fixed["topic.blacklist"] = self._config.topics.never_read()
@@ -317,14 +317,10 @@ class KafkaLog:
             # Partitions that were never assigned can be among them (confluent-kafka-python#1551).
             consumer.incremental_unassign([TopicPartition(*partition) for partition in gone])
 
-    def _client_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self._failure = self._failure or self._fatal(error)
-
     # Helpers
 
     def _fatal(self, error: KafkaError) -> LogDown:
-        if error.code() == KafkaError.FENCED_INSTANCE_ID:
+        if FENCED in error.str():  # Of a fatal error no more than its words is told.
             ours = self._config.kafka
             return LogRefused(f"another process uses kafka.instance {ours.instance!r} in group {ours.group!r}")
         return LogDown(f"consumer: fatal: {error.str()}")
@@ -364,7 +360,7 @@ class KafkaLog:
         code, expected = error.code(), self._next.get(partition)
         if partition not in self._assigned and self._waiting is not None:
             self._waiting = f"the group {self._config.kafka.group} does not let us in: {error.str()}"
-        if error.fatal():
+        if error.fatal() or code == KafkaError._FATAL:
             raise self._fatal(error)
         if code in GAPS and expected is not None:
             del self._next[partition]
