@@ -35,6 +35,7 @@ from streamer.kafka.client import (
     unreadable,
 )
 from streamer.kafka.cluster_watch import ClusterWatch
+from streamer.kafka.fencing import Fencing
 from streamer.kafka.intake import Intake, Stretch, connect, resume
 from streamer.kafka.killer_batch import Stretches
 from streamer.kafka.offsets import parts_of
@@ -52,7 +53,6 @@ from streamer.port import (
     LogDown,
     LogEvent,
     LogGap,
-    LogRefused,
     Lost,
     Out,
     Outcome,
@@ -102,6 +102,7 @@ class KafkaLog:
         self._publisher = Publisher(self._transactions, self._state, topics, self._membership)
         self._complaints = Complaints(logger)
         self._bad = BadOffsets()
+        self._fencing = cluster.fencing if cluster is not None else Fencing()
         self._assigned: dict[Partition, None] = {}  # a dict for its order
         self._known: set[Partition] = set()  # assigned, and the worker was told
         self._next: dict[Partition, int] = {}  # started: the next offset to hand over
@@ -321,8 +322,7 @@ class KafkaLog:
 
     def _fatal(self, error: KafkaError) -> LogDown:
         if FENCED in error.str():  # Of a fatal error no more than its words is told.
-            ours = self._config.kafka
-            return LogRefused(f"another process uses kafka.instance {ours.instance!r} in group {ours.group!r}")
+            return self._fencing.told(self._config.kafka.group, self._config.kafka.instance)
         return LogDown(f"consumer: fatal: {error.str()}")
 
     def _look_again(self) -> None:

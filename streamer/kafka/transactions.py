@@ -36,6 +36,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Throt
 from streamer.config.model import Config
 from streamer.kafka.client import CONSUMER_ONLY, REFUSED, Deadline, Limits, down, error_of, partition_counts, settings
 from streamer.kafka.diagnosis import bad_settings
+from streamer.kafka.in_time import in_time
 from streamer.kafka.state_topic import Mark, Outgoing
 from streamer.port import LogRefused, Outcome
 
@@ -250,7 +251,7 @@ class Transactions:
                     self._logger.warning("transaction aborted: the group membership is gone")
                     return self._abort(producer, deadline)
                 send = partial(producer.send_offsets_to_transaction, offsets, metadata)
-                self._again(send, work, ending=False)
+                self._again(partial(self._offsets, send, work), work, ending=False)
         except KafkaException as exception:
             return self._settle(producer, error_of(exception), deadline)
         try:
@@ -339,6 +340,10 @@ class Transactions:
                     raise
             if time.monotonic() - began_s < 0.05:
                 time.sleep(0.05)
+
+    def _offsets(self, send: Callable[[float], object], deadline: Deadline, seconds: float) -> None:
+        """What does not come back is left to itself: the deadline is over then, and the producer is dropped."""
+        in_time(partial(send, seconds), deadline.slice(self._limits.commit))
 
     def _settle(self, producer: Producer, error: KafkaError, deadline: Deadline) -> Outcome:
         """EndTxn was not sent: abort what can be aborted."""

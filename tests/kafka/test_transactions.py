@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -160,6 +162,26 @@ def test_a_coordinator_that_does_not_answer_is_unknown_within_the_deadline(clust
         assert commit(log) is Outcome.UNKNOWN
     assert SHORT.commit - 0.5 < time.monotonic() - began_s < SHORT.commit + 30
     cluster.clear(END_TXN)
+    log.recover()
+    assert commit(log) is Outcome.DONE
+
+
+def test_offsets_whose_answer_does_not_come_are_waited_for_until_the_deadline_and_not_for_ever(
+    log: KafkaLog,
+) -> None:
+    """librdkafka is back when a broker is: so long the loop stood still, and /livez said that the process is dead."""
+    assert commit(log) is Outcome.DONE
+    back = Event()
+
+    def send(*given: object) -> None:
+        back.wait()
+
+    stuck = SimpleNamespace(poll=lambda seconds: 0, begin_transaction=lambda: None, send_offsets_to_transaction=send)
+    log._transactions._producer = stuck  # type: ignore[assignment]
+    with shortly(log):
+        assert log.commit([], {P: Committed(2, None)}, {}).outcome is Outcome.UNKNOWN
+    assert not back.is_set()
+    back.set()
     log.recover()
     assert commit(log) is Outcome.DONE
 
