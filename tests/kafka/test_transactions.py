@@ -26,6 +26,7 @@ from streamer.kafka.transactions import (
     Verdict,
     log_level,
     producer_settings,
+    reason,
     served,
     verdict,
 )
@@ -138,6 +139,7 @@ def test_each_error_has_one_outcome_and_the_next_commit_works(
     outcome, _, why = tried(log)
     assert outcome is expected
     assert bool(why) == (expected is not Outcome.DONE), "readiness tells it"
+    assert code != E.MSG_SIZE_TOO_LARGE or "Message size too large" in why
     assert time.monotonic() - began_s < LIMITS.commit + 1
     cluster.clear(request_kind)
     if expected is Outcome.UNKNOWN:
@@ -297,6 +299,15 @@ def test_the_watch_sees_lines_the_logger_hides() -> None:
     tap.log(logging.ERROR, "%s [%s] %s", "TXNERR", "rdkafka#producer-1", "Current transaction failed")
     assert tap.failed
     assert not NoWatch().trouble
+
+
+def test_of_a_transaction_that_failed_it_is_told_which_topic_refused_what() -> None:
+    begin = "[thrd:b:1/1]: Current transaction failed in state InTransaction: "
+    end = " (broker 1 PID{Id:0,Epoch:2}, base seq 0): current transaction must be aborted (MSG_SIZE_TOO_LARGE)"
+    why = "ProduceRequest for alerts [4] with 4 message(s) failed: Broker: Message size too large"
+    assert reason(begin + why + end) == f"{why}; max.message.bytes of that topic has to be 1048588 or more"
+    assert reason(begin + "Fenced: current transaction must be aborted") == "Fenced"
+    assert reason("something else") == "something else"
 
 
 @pytest.mark.parametrize(
