@@ -19,6 +19,7 @@ from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
 from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import bad_settings, silent_logger
 from streamer.kafka.examination import missing_rights
+from streamer.kafka.fencing import Fencing
 from streamer.kafka.overlooked import Overlooked
 from streamer.kafka.rights import REFUSALS
 from streamer.kafka.upstream import NOTHING, Upstream
@@ -53,7 +54,7 @@ class ClusterWatch:
         waits: Callable[[], bool] = lambda: False,
         lacks: Callable[[Config, float], Trouble | None] = missing_rights,
     ) -> None:
-        self.seen = Surroundings()
+        self.seen, self.fencing = Surroundings(), Fencing()
         self._told, self._waits = told, waits
         self._lacks: Callable[[], Trouble | None] = lambda: lacks(config, ANSWER_S)
         self._lacking: str | None = None

@@ -98,7 +98,8 @@ def connect(
     make: Callable[[dict[str, Any]], Consumer], logger: logging.Logger, plugins: str = "", message_bytes: int = NO_LIMIT
 ) -> tuple[Consumer, Intake]:
     """A consumer, made from further settings, and how its messages are taken. `plugins`: those it has already. What is
-    longer than `message_bytes` and no dead letter either is not copied as a whole, where the core takes it.
+    longer than `message_bytes` and no dead letter either is not copied as a whole, where the core takes it. There
+    an `error_cb` would not be called: what ends a consumer comes with its messages.
     """
     if native is not None:
         try:

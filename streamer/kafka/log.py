@@ -35,6 +35,7 @@ from streamer.kafka.client import (
     unreadable,
 )
 from streamer.kafka.cluster_watch import ClusterWatch
+from streamer.kafka.fencing import Fencing
 from streamer.kafka.intake import Intake, Stretch, connect, resume
 from streamer.kafka.killer_batch import Stretches
 from streamer.kafka.offsets import parts_of
@@ -52,7 +53,6 @@ from streamer.port import (
     LogDown,
     LogEvent,
     LogGap,
-    LogRefused,
     Lost,
     Out,
     Outcome,
@@ -68,6 +68,7 @@ from streamer.port import (
 
 DEFAULT_LIMITS = Limits()
 JOINING_S = 0.02
+FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 JOINING = "the group has not assigned partitions yet"
 
 
@@ -101,6 +102,7 @@ class KafkaLog:
         self._publisher = Publisher(self._transactions, self._state, topics, self._membership)
         self._complaints = Complaints(logger)
         self._bad = BadOffsets()
+        self._fencing = cluster.fencing if cluster is not None else Fencing()
         self._assigned: dict[Partition, None] = {}  # a dict for its order
         self._known: set[Partition] = set()  # assigned, and the worker was told
         self._next: dict[Partition, int] = {}  # started: the next offset to hand over
@@ -119,7 +121,6 @@ class KafkaLog:
             "isolation.level": "read_committed",
             "enable.partition.eof": False,
             "partition.assignment.strategy": "cooperative-sticky",
-            "error_cb": self._client_error,
         }
         if self._config.topics.patterns():
             fixed["topic.blacklist"] = self._config.topics.never_read()
@@ -317,16 +318,11 @@ class KafkaLog:
             # Partitions that were never assigned can be among them (confluent-kafka-python#1551).
             consumer.incremental_unassign([TopicPartition(*partition) for partition in gone])
 
-    def _client_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self._failure = self._failure or self._fatal(error)
-
     # Helpers
 
     def _fatal(self, error: KafkaError) -> LogDown:
-        if error.code() == KafkaError.FENCED_INSTANCE_ID:
-            ours = self._config.kafka
-            return LogRefused(f"another process uses kafka.instance {ours.instance!r} in group {ours.group!r}")
+        if FENCED in error.str():  # Of a fatal error no more than its words is told.
+            return self._fencing.told(self._config.kafka.group, self._config.kafka.instance)
         return LogDown(f"consumer: fatal: {error.str()}")
 
     def _look_again(self) -> None:
@@ -364,7 +360,7 @@ class KafkaLog:
         code, expected = error.code(), self._next.get(partition)
         if partition not in self._assigned and self._waiting is not None:
             self._waiting = f"the group {self._config.kafka.group} does not let us in: {error.str()}"
-        if error.fatal():
+        if error.fatal() or code == KafkaError._FATAL:
             raise self._fatal(error)
         if code in GAPS and expected is not None:
             del self._next[partition]

@@ -1,4 +1,4 @@
-"""Partitions that nobody in the group reads.
+"""Partitions that nobody in the group reads, and such as are read though they are no more.
 
 A member with a name (`kafka.instance`) that comes back in time gets what it had, and nothing is shared out: partitions
 that topics got meanwhile are read by nobody until somebody else joins or leaves. The same happens to partitions that a
@@ -24,7 +24,7 @@ from confluent_kafka.admin import AdminClient
 from streamer.config.model import Config
 from streamer.config.stages import stage_configs
 from streamer.kafka.groups import UUID_CHARS, group_of
-from streamer.port import Partition, Surroundings, Unread
+from streamer.port import Partition, Surroundings, Topic, Unread
 
 AGAIN_S = 60.0
 """Until a member joins once more for the same reason; twice as long each time that it has not helped."""
@@ -87,7 +87,7 @@ def named(partitions: Collection[Partition]) -> str:
 
 
 class Subscription:
-    """Of a consumer, to these topics; it is made anew where partitions are read by nobody."""
+    """Of a consumer, to these topics; it is made anew where partitions are read by nobody, or are no more."""
 
     def __init__(
         self,
@@ -100,17 +100,31 @@ class Subscription:
     ) -> None:
         self.consumer, self.topics, self.callbacks, self.logger = consumer, topics, callbacks, logger
         self.group, self.clock, self.due_s, self.pause_s = group, clock, 0.0, AGAIN_S
+        self._looked: Mapping[str, Topic] | None = None
+        self._missed, self._gone = frozenset[Partition](), frozenset[Partition]()
         consumer.subscribe(topics, **callbacks)
 
     def look(self, seen: Surroundings) -> None:
         """Join once more if it helps."""
         if self.clock() < self.due_s or seen.down is not None:
             return
-        unread = seen.to_share.get(self.group)
-        if not unread:
+        unread, gone = seen.to_share.get(self.group), self._not_there(seen.topics)
+        if not unread and not gone:
             self.pause_s = AGAIN_S  # It has helped.
             return
         self.due_s, self.pause_s = self.clock() + self.pause_s, 2 * self.pause_s
-        self.logger.warning("nobody in the group %s reads %s: it is shared out anew", self.group, named(unread))
+        why = f"nobody in the group {self.group} reads {named(unread)}" if unread else f"{named(gone)} are no more"
+        self.logger.warning("%s: it is shared out anew", why)
         self.consumer.unsubscribe()
         self.consumer.subscribe(self.topics, **self.callbacks)
+
+    def _not_there(self, topics: Mapping[str, Topic] | None) -> frozenset[Partition]:
+        """What we were given of topics that have fewer partitions, by two looks: one may be older than a partition that
+        was added. Where a topic is made anew with fewer, librdkafka keeps the others, and they are restored for ever.
+        """
+        if topics is not None and topics is not self._looked:
+            self._looked, before = topics, self._missed
+            given = [(one.topic, one.partition) for one in self.consumer.assignment()]
+            self._missed = frozenset(one for one in given if one[0] in topics and one[1] >= topics[one[0]].partitions)
+            self._gone = self._missed & before
+        return self._gone

@@ -23,6 +23,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import socket
 import time
 from collections import deque
@@ -36,6 +37,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Throt
 from streamer.config.model import Config
 from streamer.kafka.client import CONSUMER_ONLY, REFUSED, Deadline, Limits, down, error_of, partition_counts, settings
 from streamer.kafka.diagnosis import bad_settings
+from streamer.kafka.in_time import in_time
 from streamer.kafka.state_topic import Mark, Outgoing
 from streamer.port import LogRefused, Outcome
 
@@ -49,6 +51,7 @@ GENERATION_GONE = {
     KafkaError.FENCED_MEMBER_EPOCH,
 }
 """The broker no longer counts us as the member we were; the producer is as good as before."""
+TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE).str()
 FENCED_MAX = 3
 FENCED_WITHIN_S = 60.0
 FLUSH_SLICE_S = 0.25
@@ -140,6 +143,13 @@ def producer_settings(config: Config) -> dict[str, Any]:
     return PRODUCER_DEFAULTS | packed | given | PRODUCER_FIXED | {"log_level": log_level(given)}
 
 
+def reason(line: str) -> str:
+    """Of librdkafka's line about a transaction that failed what is said of why, with the topic."""
+    found = re.search(r"failed in state \w+: (.+?)(?: \(broker \d+ PID.*|: current transaction.*)?$", line)
+    why = found[1] if found is not None else line
+    return f"{why}; max.message.bytes of that topic has to be 1048588 or more" if TOO_LARGE in why else why
+
+
 class LogTap:
     """Stands between librdkafka's log and the logger: the watch must see every line, whatever level is shown.
 
@@ -149,11 +159,12 @@ class LogTap:
 
     def __init__(self, logger: logging.Logger, watch: Watch) -> None:
         self._logger, self._watch = logger, watch
-        self.failed = False  # the current transaction can only be aborted
+        self.failed = ""  # why the current transaction can only be aborted
 
     def log(self, level: int, message: str, *values: object) -> None:
         # TXNERR is the only sign of it before the next transactional call, and flush would wait in vain.
-        self.failed |= values[:1] == ("TXNERR",) and level > logging.DEBUG
+        if values[:1] == ("TXNERR",) and level > logging.DEBUG:
+            self.failed = self.failed or reason(str(values[-1]))
         if values[:1] == ("GETPID",) and str(values[-1]).endswith(": retrying"):
             level = min(level, logging.INFO)
         record = self._logger.makeRecord(self._logger.name, level, "librdkafka", 0, message, values, None)
@@ -212,7 +223,7 @@ class Transactions:
                 time.sleep(deadline.slice(pause_s))
                 pause_s = min(1.0, 2 * pause_s)
         self._watch.reset()
-        self._tap.failed = False
+        self._tap.failed = ""
 
     def throttled(self) -> float:
         """See `streamer.port.Log.throttled`."""
@@ -240,7 +251,7 @@ class Transactions:
             return Outcome.ABORTED
         deadline = Deadline(self._limits.commit)
         work = Deadline(self._limits.commit - self._limits.slice)  # Leaves time to abort.
-        self._tap.failed = False
+        self._tap.failed = ""
         try:
             producer.begin_transaction()
             marked = self._publish(producer, records, work)
@@ -250,7 +261,7 @@ class Transactions:
                     self._logger.warning("transaction aborted: the group membership is gone")
                     return self._abort(producer, deadline)
                 send = partial(producer.send_offsets_to_transaction, offsets, metadata)
-                self._again(send, work, ending=False)
+                self._again(partial(self._offsets, send, work), work, ending=False)
         except KafkaException as exception:
             return self._settle(producer, error_of(exception), deadline)
         try:
@@ -316,13 +327,13 @@ class Transactions:
         while records and served(producer.flush, FLUSH_SLICE_S):
             self._check(deadline)
         if sum(record.mark is not None for record in records) != len(marked):
-            why = lost[0] if lost else "nobody said why"
+            why = self._tap.failed or (lost[0] if lost else "nobody said why")
             raise KafkaException(KafkaError(KafkaError._FAIL, f"a snapshot was not delivered: {why}"))
         return marked
 
     def _check(self, deadline: Deadline) -> None:
         if self._tap.failed:
-            raise KafkaException(KafkaError(KafkaError._FAIL, "the transaction can only be aborted"))
+            raise KafkaException(KafkaError(KafkaError._FAIL, f"it can only be aborted: {self._tap.failed}"))
         if deadline.over():
             why = f", a quota of the broker holds them back by {self.throttled():.1f} s" if self.throttled() else ""
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"records were not delivered{why}", retriable=True))
@@ -339,6 +350,10 @@ class Transactions:
                     raise
             if time.monotonic() - began_s < 0.05:
                 time.sleep(0.05)
+
+    def _offsets(self, send: Callable[[float], object], deadline: Deadline, seconds: float) -> None:
+        """What does not come back is left to itself: the deadline is over then, and the producer is dropped."""
+        in_time(partial(send, seconds), deadline.slice(self._limits.commit))
 
     def _settle(self, producer: Producer, error: KafkaError, deadline: Deadline) -> Outcome:
         """EndTxn was not sent: abort what can be aborted."""

@@ -23,7 +23,8 @@ from urllib.parse import quote
 from streamer.config.secrets import is_weak, pattern_of
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-OWN = ("driftline", "librdkafka")
+CLIENT, CLIENT_TIMES = "librdkafka", 6
+OWN = ("driftline", CLIENT)
 TEXT_MAX = 2000
 """Characters of one value; a broker's error text or an exception must not fill the disk."""
 TEMPLATE_MAX = 200
@@ -131,7 +132,11 @@ class _Repeats:
 
 
 class RateLimit:
-    """Lets `burst` records of one key pass per interval and counts the others. Bounded: `keys_max` keys."""
+    """Lets `burst` records of one key pass per interval and counts the others. Bounded: `keys_max` keys.
+
+    librdkafka's lines of one kind are one key whichever client they are of, and their interval is longer: in an outage
+    each of our clients tries to connect several times a second, and ever new ones do; a line of ours says it, too.
+    """
 
     KEYS = ("topic", "partition", "monitor", "model", "client", "fac", "reason", "id")
     """Fields that make two records of one event different ones."""
@@ -146,7 +151,12 @@ class RateLimit:
     def key(self, fields: Mapping[str, object], template: str) -> tuple[str, ...]:
         """What a record is a repeat of: its event (for a library's line, the template of the text), level and KEYS."""
         event = f"log: {template[:TEMPLATE_MAX]}" if fields["event"] == "log" else str(fields["event"])
-        return event, *(str(fields.get(name, "")) for name in ("level", *self.KEYS))
+        alike = ("client",) if event == CLIENT else ()
+        return event, *("" if name in alike else str(fields.get(name, "")) for name in ("level", *self.KEYS))
+
+    def over(self, key: tuple[str, ...], since_s: float, now_s: float) -> bool:
+        """Whether the interval that began then is."""
+        return now_s - since_s >= self.interval_s * (CLIENT_TIMES if key[0] == CLIENT else 1)
 
     def admit(self, key: tuple[str, ...]) -> int | None:
         """How many of its kind were suppressed before this one, or None when it is to be suppressed, too."""
@@ -154,7 +164,7 @@ class RateLimit:
         if key not in self._seen and len(self._seen) >= self.keys_max:
             key = ("",) * len(key)  # Too many kinds at once: they share one account.
         seen = self._seen.get(key)
-        if seen is None or now_s - seen.since_s >= self.interval_s:
+        if seen is None or self.over(key, seen.since_s, now_s):
             self._seen[key] = _Repeats(now_s)
             return seen.suppressed if seen is not None else 0
         if seen.passed < self.burst:
@@ -169,7 +179,7 @@ class RateLimit:
         if now_s < self._sweep_s:
             return []
         self._sweep_s = now_s + self.interval_s
-        over = [(key, seen) for key, seen in self._seen.items() if now_s - seen.since_s >= self.interval_s]
+        over = [(key, seen) for key, seen in self._seen.items() if self.over(key, seen.since_s, now_s)]
         for key, _ in over:
             del self._seen[key]
         return [(key, seen.suppressed) for key, seen in over if seen.suppressed]
@@ -184,7 +194,7 @@ def fields_of(record: logging.LogRecord) -> Fields:
         fields["event"] = record.msg
         fields |= {f"{name}_" if name in RESERVED else name: value for name, value in own.items()}
     elif record.msg == LIBRDKAFKA and isinstance(record.args, tuple) and len(record.args) == 3:
-        fields |= {"event": "librdkafka", **dict(zip(("fac", "client", "text"), record.args, strict=True))}
+        fields |= {"event": CLIENT, **dict(zip(("fac", "client", "text"), record.args, strict=True))}
     else:
         fields["text"] = _message(record)
     for value in [*(own or {}).values(), (record.exc_info or (None, None))[1]]:

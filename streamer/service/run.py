@@ -280,11 +280,11 @@ class Service:
             from streamer.service.reporting import Reporter
             from streamer.service.stages import run_in_turns
 
-            workers = self._workers(config, zip(stages, kafka, self.stats, strict=False), pool, asking)
-            reporter = reporter or Reporter(workers, self.metrics, self.outages)
-            reporter.workers, self.at_work = workers, True
-            settle_memory()
             try:
+                workers = self._workers(config, zip(stages, kafka, self.stats, strict=False), pool, asking)
+                reporter = reporter or Reporter(workers, self.metrics, self.outages)
+                reporter.workers, self.at_work = workers, True
+                settle_memory()
                 drained = run_in_turns(workers, self.ends, functools.partial(self.after_step, reporter, asking))
             except LogRefused:
                 raise

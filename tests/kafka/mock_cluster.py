@@ -35,6 +35,7 @@ def library() -> ctypes.CDLL:
     lib.rd_kafka_mock_cluster_bootstraps.restype = text
     lib.rd_kafka_mock_cluster_bootstraps.argtypes = [pointer]
     lib.rd_kafka_mock_topic_create.argtypes = [pointer, text, ctypes.c_int, ctypes.c_int]
+    lib.rd_kafka_mock_topic_set_error.argtypes = [pointer, text, ctypes.c_int]
     lib.rd_kafka_mock_group_initial_rebalance_delay_ms.argtypes = [pointer, ctypes.c_int32]
     lib.rd_kafka_mock_push_request_errors_array.argtypes = [pointer, ctypes.c_int16, ctypes.c_size_t, pointer]
     lib.rd_kafka_mock_clear_request_errors.argtypes = [pointer, ctypes.c_int16]
@@ -62,6 +63,10 @@ class MockCluster:
 
     def create(self, topic: str) -> None:
         self._lib.rd_kafka_mock_topic_create(self._cluster, topic.encode(), 1, 1)
+
+    def refuse(self, topic: str, error: int) -> None:
+        """What whoever asks about the topic is told from now on."""
+        self._lib.rd_kafka_mock_topic_set_error(self._cluster, topic.encode(), error)
 
     def push(self, request: int, *errors: int) -> None:
         """The next requests of this kind are answered so, one error each; 0 is success."""

@@ -8,9 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from confluent_kafka import KafkaError
 
 from schemas.core import native, why_not
 from tests.kafka.mock_cluster import MockCluster, fill
+from tests.kafka.service import ROOT
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(native is None, reason=f"no compiled core: {why_not}")
@@ -153,3 +155,39 @@ def test_a_client_that_is_gone_is_refused(case: str) -> None:
         command = [sys.executable, "-X", "faulthandler", "-c", BEGIN + CASES[case] + "\nprint('done')", cluster.brokers]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-3000:]
+
+
+READING = """
+import logging, sys, time
+from streamer.kafka.log import KafkaLog
+from streamer.port import Assigned, Records
+from tests.kafka.mock_cluster import config
+from tests.waiting import until
+
+PLACE = ("events", 0)
+log = KafkaLog(config(sys.argv[1], **{"topic.metadata.refresh.interval.ms": 100}), logging.getLogger("test"))
+polled = lambda: log.poll(10, 0.1, lambda lost: None)
+until(lambda: Assigned(PLACE) in polled())
+log.start(PLACE, 0)
+until(lambda: any(isinstance(event, Records) for event in polled()))
+print("reading", flush=True)
+end_s = time.monotonic() + 2.0  # It asks ten times a second, and hears of it once.
+while time.monotonic() < end_s:
+    polled()
+print("alive", flush=True)
+log.close()
+"""
+
+
+@pytest.mark.parametrize("error", [KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART])
+def test_a_topic_that_is_gone_or_may_not_be_read_any_more_ends_no_process(error: int) -> None:
+    """librdkafka tells of it in the partition's queue, which nobody of the binding serves: it was the end (SIGABRT)."""
+    with MockCluster("events", "alerts", "state", "dead", "heartbeats") as cluster:
+        fill(cluster.brokers, "events", 30)
+        command = [sys.executable, "-X", "faulthandler", "-c", READING, cluster.brokers]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "reading\n"
+            cluster.refuse("events", error)
+            out, err = child.communicate(timeout=PATIENCE_S)
+    assert (child.returncode, out) == (0, "alive\n"), err[-3000:]

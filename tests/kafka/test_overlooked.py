@@ -13,13 +13,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from schemas.events.batch import Record
 from streamer.config.load import load_text
 from streamer.kafka.overlooked import AGAIN_S, NAMED_MAX, TURN_S, Overlooked, Seen, Subscription, named, seen_of
-from streamer.port import Partition, Surroundings
+from streamer.port import Partition, Surroundings, Topic
 from tests.kafka.service import Service, produce, read_all, wait_committed
 from tests.kafka.test_groups import UUID, wire
 from tests.kafka.test_ordered import about
@@ -224,3 +224,22 @@ def test_it_joins_once_more_for_its_own_group_and_not_over_and_over() -> None:
     assert [joins(ours, AGAIN_S) for _ in range(3)] == [1, 0, 1], "ever more seldom while it does not help"
     assert joins(Surroundings(), 4 * AGAIN_S) == 0, "and once it has helped"
     assert [joins(ours), joins(ours, AGAIN_S)] == [1, 1], "the next time is a first time again"
+
+
+def test_it_joins_once_more_for_partitions_that_two_looks_did_not_find() -> None:
+    given, calls = [TopicPartition("a", 0), TopicPartition("a", 1), TopicPartition("b", 7)], list[str]()
+    consumer: Any = SimpleNamespace(
+        subscribe=lambda topics, **callbacks: None, unsubscribe=lambda: calls.append("leave"), assignment=lambda: given
+    )
+    one = Subscription(consumer, ["a", "b"], {}, getLogger(), "g", lambda: 100.0)
+
+    def joins(*found: int) -> int:
+        """found: partitions of `a`, a look each; of `b` nothing is known."""
+        for count in found:
+            seen = Surroundings(topics={"a": Topic(count, "")})
+            for _ in range(3):  # What one look has seen is no second one.
+                one.look(seen)
+        return len(calls)
+
+    assert joins(2, 1, 2, 2, 1) == 0
+    assert joins(1) == 1

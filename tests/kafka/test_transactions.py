@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from streamer.kafka.transactions import (
     Verdict,
     log_level,
     producer_settings,
+    reason,
     served,
     verdict,
 )
@@ -136,6 +139,7 @@ def test_each_error_has_one_outcome_and_the_next_commit_works(
     outcome, _, why = tried(log)
     assert outcome is expected
     assert bool(why) == (expected is not Outcome.DONE), "readiness tells it"
+    assert code != E.MSG_SIZE_TOO_LARGE or "Message size too large" in why
     assert time.monotonic() - began_s < LIMITS.commit + 1
     cluster.clear(request_kind)
     if expected is Outcome.UNKNOWN:
@@ -160,6 +164,26 @@ def test_a_coordinator_that_does_not_answer_is_unknown_within_the_deadline(clust
         assert commit(log) is Outcome.UNKNOWN
     assert SHORT.commit - 0.5 < time.monotonic() - began_s < SHORT.commit + 30
     cluster.clear(END_TXN)
+    log.recover()
+    assert commit(log) is Outcome.DONE
+
+
+def test_offsets_whose_answer_does_not_come_are_waited_for_until_the_deadline_and_not_for_ever(
+    log: KafkaLog,
+) -> None:
+    """librdkafka is back when a broker is: so long the loop stood still, and /livez said that the process is dead."""
+    assert commit(log) is Outcome.DONE
+    back = Event()
+
+    def send(*given: object) -> None:
+        back.wait()
+
+    stuck = SimpleNamespace(poll=lambda seconds: 0, begin_transaction=lambda: None, send_offsets_to_transaction=send)
+    log._transactions._producer = stuck  # type: ignore[assignment]
+    with shortly(log):
+        assert log.commit([], {P: Committed(2, None)}, {}).outcome is Outcome.UNKNOWN
+    assert not back.is_set()
+    back.set()
     log.recover()
     assert commit(log) is Outcome.DONE
 
@@ -275,6 +299,15 @@ def test_the_watch_sees_lines_the_logger_hides() -> None:
     tap.log(logging.ERROR, "%s [%s] %s", "TXNERR", "rdkafka#producer-1", "Current transaction failed")
     assert tap.failed
     assert not NoWatch().trouble
+
+
+def test_of_a_transaction_that_failed_it_is_told_which_topic_refused_what() -> None:
+    begin = "[thrd:b:1/1]: Current transaction failed in state InTransaction: "
+    end = " (broker 1 PID{Id:0,Epoch:2}, base seq 0): current transaction must be aborted (MSG_SIZE_TOO_LARGE)"
+    why = "ProduceRequest for alerts [4] with 4 message(s) failed: Broker: Message size too large"
+    assert reason(begin + why + end) == f"{why}; max.message.bytes of that topic has to be 1048588 or more"
+    assert reason(begin + "Fenced: current transaction must be aborted") == "Fenced"
+    assert reason("something else") == "something else"
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,17 @@ def test_the_rate_limit_is_bounded() -> None:
     assert limit.admit(("7", "")) == 0
 
 
+def test_an_outage_is_a_few_lines_a_minute_of_the_client_however_many_clients_there_are() -> None:
+    """They were fifty a minute, and three thousand an hour."""
+    out = Output()
+    for second in range(120):
+        out.now_s = float(second)
+        for client in ("consumer-1", "producer-2", f"producer-{second}"):
+            out.logger.error(LIBRDKAFKA, "FAIL", client, f"Connection refused (after {second}ms)")
+    assert len(out.records()) <= 2 * 5 + 2
+    assert {record["fac"] for record in out.records()} == {"FAIL"}
+
+
 def test_different_texts_of_a_library_are_different_events() -> None:
     out = Output()
     for i in range(20):

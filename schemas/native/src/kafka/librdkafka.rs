@@ -27,11 +27,13 @@ struct Fields {
 }
 
 type OnNew = extern "C" fn(*mut c_void, *const c_void, *mut c_void, *mut c_char, usize) -> c_int;
+type OnError = extern "C" fn(*mut c_void, c_int, *const c_char, *mut c_void);
 type OnDestroy = unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int;
 
 struct Functions {
     add_on_new: unsafe extern "C" fn(*mut c_void, *const c_char, OnNew, *mut c_void) -> c_int,
     add_on_destroy: unsafe extern "C" fn(*mut c_void, *const c_char, OnDestroy, *mut c_void) -> c_int,
+    conf_set_error_cb: unsafe extern "C" fn(*mut c_void, OnError),
     queue_new: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
     queue_destroy: unsafe extern "C" fn(*mut c_void),
     queue_get_partition: unsafe extern "C" fn(*mut c_void, *const c_char, i32) -> *mut c_void,
@@ -66,6 +68,7 @@ pub fn load(binding: &Path) -> Result<(), libloading::Error> {
             Functions {
                 add_on_new: *library.get(b"rd_kafka_conf_interceptor_add_on_new\0")?,
                 add_on_destroy: *library.get(b"rd_kafka_interceptor_add_on_destroy\0")?,
+                conf_set_error_cb: *library.get(b"rd_kafka_conf_set_error_cb\0")?,
                 queue_new: *library.get(b"rd_kafka_queue_new\0")?,
                 queue_destroy: *library.get(b"rd_kafka_queue_destroy\0")?,
                 queue_get_partition: *library.get(b"rd_kafka_queue_get_partition\0")?,
@@ -100,13 +103,22 @@ pub unsafe extern "C" fn conf_init(conf: *mut c_void, _: *mut *mut c_void, why: 
     unsafe { (functions.add_on_new)(conf, NAME.as_ptr(), on_new, null_mut()) }
 }
 
+/// What a client calls for an error that is no message's, in place of what the binding has for that.
+///
+/// Where a topic is gone, or may not be read any more, librdkafka puts such an error into the queue of each partition, and
+/// calls back whoever serves that: us. The binding's callback ends the process (SIGABRT) where the thread is not in a call
+/// of its own. Nothing is lost: what ends a consumer comes as a message, and the rest is in the log.
+extern "C" fn on_error(_: *mut c_void, _: c_int, _: *const c_char, _: *mut c_void) {}
+
 /// Called by librdkafka for each client it makes. Without word of the client's end there is no use of it.
-extern "C" fn on_new(handle: *mut c_void, _: *const c_void, _: *mut c_void, _: *mut c_char, _: usize) -> c_int {
+extern "C" fn on_new(handle: *mut c_void, conf: *const c_void, _: *mut c_void, _: *mut c_char, _: usize) -> c_int {
     let (Some(functions), Some(handle)) = (FUNCTIONS.get(), NonNull::new(handle)) else { return -1 };
     let client = Arc::new(Client { functions, handle, queue: RwLock::default(), runs: Mutex::default() });
     let own = Arc::into_raw(client.clone());
     // SAFETY: the client is under construction, and `own` is given back once: by `on_destroy`, or below.
+    // `conf` is the client's own by now, and it has no thread yet.
     unsafe {
+        (functions.conf_set_error_cb)(conf.cast_mut(), on_error);
         let code = (functions.add_on_destroy)(handle.as_ptr(), NAME.as_ptr(), on_destroy, own.cast_mut().cast());
         if code == 0 {
             MADE.set(Some(client));
