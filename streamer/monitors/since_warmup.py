@@ -3,7 +3,8 @@
 What learns what healthy days are like takes such a fault for one of them. The reference is all that there is to compare
 with, and it is of an hour or so: what breathes is away from it at noon, and back when the hour is. So stretches of
 LENGTH values are held against it. Far is a series that was so in each of them for a whole day, on one side, under a
-load like that of the reference, too, and steadily: one that wanders or rises without end is nowhere for long. Once
+load like that of the reference, too, and steadily: one that wanders or rises without end is nowhere for long. What
+leaps from the reference, or from where it was near, to many times as far, and stays there, is told at once. Once
 a few were near, or school is over, it is done, and costs nothing from there on.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from math import copysign, sqrt
+from math import copysign, inf, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,29 +31,36 @@ from streamer.signals.columns import I64, Column
 
 class Limits(NamedTuple):
     """Stretches are not near by more than `near`, and all together `far`, and so by more than `steady` times their
-    deviation among themselves.
+    deviation among themselves; `leap`: by more than that two of them are at once.
     """
 
     near: float
     far: float
     steady: float
+    leap: float
 
 
-NUMBERS = Limits(0.3, 0.5, 5.0)
+NUMBERS = Limits(0.3, 0.5, 5.0, 8.0)
 """In deviations of the reference."""
-SHARES = Limits(0.1, 0.15, 3.0)
-"""In the units of `level_of`: from 0 to 2.5 % is .15. They differ more by chance."""
+SHARES = Limits(0.1, 0.15, 3.0, 0.25)
+"""In the units of `level_of`: from 0 to 2.5 % is .15, to 6 % .25. They differ more by chance."""
 SCHOOL_MS = SCHOOL_DAYS * DAY_MS
-NEAR = 8
+NEAR = 16
 """Stretches that may be near before it begins."""
 ALIKE, LASTS = 1.5, 6
 """A load is like another that is at most so many times as much, or as little; and so many stretches had one."""
+SIMILAR, LEAPS, AFTER, APART = 2.5, 2, 3, 0.5
+"""The same of a leap: so many stretches in a row, of the first AFTER that are not near, and the newer one is apart from
+the one before by no more than such a part of how far it is: an hour of the day, of which the reference has seen one or
+two, goes up step by step.
+"""
 
 
 @dataclass(slots=True)
 class Doubt:
     """Of a row: stretches that were near; which way it is far, and since when; of the stretches under a load like the
-    reference's how many there were, and the sum and the squares of how far they were.
+    reference's how many there were, and the sum and the squares of how far they were; how many were not near, how many
+    of those in a row are beyond a leap, and how far the newest one is.
     """
 
     near: int = 0
@@ -61,17 +69,31 @@ class Doubt:
     alike: int = 0
     total: float = 0.0
     squares: float = 0.0
+    far: int = 0
+    leaps: int = 0
+    away: float = 0.0
 
-    def take(self, stretch: Stretch, away: float, most: float, alike: bool) -> bool:
-        """Another stretch; whether it may still be far since soon after the warm-up."""
-        if abs(away) <= most or away * self.way < 0.0:
+    def take(self, stretch: Stretch, away: float, limits: Limits, pace: float) -> bool:
+        """Another stretch; whether it may still be far since soon after the warm-up. `pace`: how many times as long its
+        values took as those of the reference, or those as its.
+        """
+        before, self.away = self.away, away
+        if abs(away) <= limits.near or away * self.way < 0.0:
             self.near, self.way, self.alike, self.total, self.squares = self.near + 1, 0, 0, 0.0, 0.0
+            self.far = self.leaps = 0
             return self.near <= NEAR
         if self.way == 0:
             self.way, self.since_ms = int(copysign(1, away)), stretch.first_time_ms
-        if alike:
+        if pace <= ALIKE:
             self.alike, self.total, self.squares = self.alike + 1, self.total + away, self.squares + away * away
+        leap = abs(away) > limits.leap and pace <= SIMILAR
+        steady = abs(away - before) <= APART * abs(away)
+        self.far, self.leaps = self.far + 1, self.leaps + 1 if leap and steady else int(leap)
         return True
+
+    def leapt(self) -> bool:
+        """Whether it is many times as far as it just was, and stays there."""
+        return self.leaps >= LEAPS and self.far <= AFTER
 
     def lasts(self, stretch: Stretch, limits: Limits) -> bool:
         """Whether it has been far for long enough."""
@@ -140,13 +162,16 @@ class SinceWarmup:
         doubt = self.doubts.setdefault(row, Doubt())
         # What a file says of it every detector has seen; and what was not told in school is not any more.
         over = row in self.table.pinned or stretch.last_time_ms > learned.last_time_ms + SCHOOL_MS
-        if over or not doubt.take(stretch, away, limits.near, alike(stretch, learned)):
+        if over or not doubt.take(stretch, away, limits, pace_of(stretch, learned)):
             self.close(row)
             return None
-        if not doubt.lasts(stretch, limits):
+        if doubt.leapt():
+            said, limit = away, doubt.way * limits.leap
+        elif doubt.lasts(stretch, limits):
+            said, limit = doubt.total / doubt.alike, doubt.way * limits.far
+        else:
             return None
         self.close(row)
-        said, limit = doubt.total / doubt.alike, doubt.way * limits.far
         if shares:
             usual = level_of(learned.mean)
             said, limit = share_at(usual + said), share_at(usual + limit)
@@ -178,15 +203,17 @@ class SinceWarmup:
 
 def doubt_of(state: Sequence[Any]) -> Doubt:
     """One of a dump. Raises ValueError and TypeError."""
-    near, way, since_ms, alike, total, squares = state
-    found = Doubt(int(near), int(way), int(since_ms), int(alike), float(total), float(squares))
-    if not 0 <= found.near <= NEAR or found.way not in (-1, 0, 1) or found.alike < 0:
+    near, way, since_ms, alike, total, squares, far, leaps, away = state
+    counts = int(near), int(way), int(since_ms), int(alike)
+    found = Doubt(*counts, float(total), float(squares), int(far), int(leaps), float(away))
+    if not 0 <= found.near <= NEAR or found.way not in (-1, 0, 1) or min(found.alike, found.far, found.leaps) < 0:
         raise ValueError("a series in doubt that cannot be")
     return found
 
 
-def alike(stretch: Stretch, learned: Learned) -> bool:
-    """Whether its values came about as fast as those of the reference."""
+def pace_of(stretch: Stretch, learned: Learned) -> float:
+    """How many times as long the values of one took as those of the other, whichever took longer."""
     took_ms = (stretch.last_time_ms - stretch.first_time_ms) / (stretch.n - 1)
     usual_ms = (learned.last_time_ms - learned.first_time_ms) / max(learned.n - 1, 1)
-    return took_ms <= ALIKE * usual_ms and usual_ms <= ALIKE * took_ms
+    least, most = sorted((took_ms, usual_ms))
+    return most / least if least > 0.0 else 1.0 if most == 0.0 else inf

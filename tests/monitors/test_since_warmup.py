@@ -73,8 +73,21 @@ def test_what_is_wrong_since_the_warm_up_is_told_after_a_day(wrong_from: int) ->
     assert mean["statistic"] == pytest.approx(2, abs=0.3)
     assert mean["trigger"]["offset"] - wrong_from < 1.6 * 1440
     assert "mean of features.a went from " in mean["sentence"]
-    assert 0.01 < fired["missing.d"]["threshold"] < 0.03 < fired["missing.d"]["statistic"]
+    assert 0.01 < fired["missing.d"]["threshold"] < 0.06 < fired["missing.d"]["statistic"], "shares are told as such"
     assert fired["confidence"]["direction"] == "down"
+
+
+def test_what_leaps_is_told_at_once() -> None:
+    given = events(1.0, 160)
+    for i, event in enumerate(given):
+        if i >= 160:
+            event["features"]["a"] *= 100
+            event["features"]["d"] = None if i % 6 == 0 else 1.0
+    _, told = run(given)
+    fired = {one["alert"]["labels"]["signal"]: one for one in told if one["status"] == "firing"}
+    assert fired.keys() == {"features.a", "missing.d"}, "what is no leap takes a day"
+    assert all(one["provisional"] and one["trigger"]["offset"] <= 160 + 300 for one in fired.values())
+    assert (fired["features.a"]["threshold"], fired["features.a"]["direction"]) == (8.0, "up")
 
 
 def test_what_breathes_wanders_or_rises_is_no_fault_and_costs_nothing_later() -> None:
