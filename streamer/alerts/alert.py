@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from schemas.records.envelope import numbered
 from streamer.alerts.recovery import Recovery, dumped, loaded
-from streamer.monitors.evidence import Summary
+from streamer.monitors.evidence import DIRECTION_NAMES, Summary, moved_of
 
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
 FADED, RECOVERED, ACCEPTED, GONE = "faded", "recovered", "accepted", "gone"
@@ -114,6 +114,22 @@ class Alert:
     ack: Acknowledged | None = None
     cleared_ms: int = 0  # when it was clear the last time that it recovered
     keep_ms: int = 0  # where it comes again and again: how long it must be clear this time
+    latest: Any = None  # of windows that went beyond their limit again: the evidence of the newest
+
+    def found_again(self, edge: bool, evidence: Any) -> None:
+        """Another finding of its episode, which says where the series is by now. Of a distribution that is within its
+        limit, while one of its levels is not, the level is what there is to say.
+        """
+        if edge and self.recovery is not None:
+            self.recovery.restart(moved_of(evidence))
+        elif isinstance(evidence, dict) and not _within(evidence["finding"]):
+            self.latest = evidence
+
+
+def _within(finding: dict[str, Any]) -> bool:
+    """Whether a window that has no direction is not beyond its limit by itself."""
+    statistic, threshold = finding["statistic"], finding["threshold"]
+    return finding["direction"] == DIRECTION_NAMES[0] and threshold is not None and statistic <= threshold
 
 
 def keep_of(alert: Alert, now_ms: int, policy: Policy) -> int:
@@ -122,7 +138,7 @@ def keep_of(alert: Alert, now_ms: int, policy: Policy) -> int:
     return AGAIN * clear_ms if policy.longer and alert.cleared_ms and clear_ms < policy.accept_after_ms else 0
 
 
-OPTIONAL = {"peak": 0.0, "held": "", "ack": None, "cleared_ms": 0, "keep_ms": 0}
+OPTIONAL = {"peak": 0.0, "held": "", "ack": None, "cleared_ms": 0, "keep_ms": 0, "latest": None}
 """Fields that a snapshot has where they say something."""
 ALERT_FIELDS = tuple(f.name for f in fields(Alert) if f.name != "recovery" and f.name not in OPTIONAL)
 
@@ -157,6 +173,7 @@ class Notice(NamedTuple):
     held: str = ""  # why it is not told
     strength: float = 0.0  # of its strongest finding so far, where there is a control topic
     again: bool = False  # it comes and goes: it was over for a short time
+    latest: Any = None  # evidence of the newest window, where another one opened it
 
 
 def plain(alert: Alert) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Episode(NamedTuple):
 
     opened: Opened
     evidence: Evidence
+    monitor: Monitor
     moved: str  # in words, of one who knows the series
     facts: dict[str, str]
     levels: list[tuple[Summary, bool, str]]  # the newest: where the series was, whether that is away; in JSON
@@ -78,7 +79,7 @@ def episode_of(monitor: Monitor, series: Series, opened: Opened, retained: bool)
     moved = monitor.sentence(series.identity.labels, evidence)
     flags = {"shadow": monitor.config.shadow, "retained": retained}
     facts = episode_facts(series, opened, evidence, moved) | {name: "true" for name, so in flags.items() if so}
-    return Episode(opened, evidence, moved, facts, [])
+    return Episode(opened, evidence, monitor, moved, facts, [])
 
 
 def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str) -> dict[str, str]:
@@ -113,9 +114,11 @@ def place_facts(opened: Opened, series: Series) -> dict[str, str]:
     return found
 
 
-def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str], over: str) -> dict[str, str]:
+def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str]) -> dict[str, str]:
     """All facts of a record: what it says for itself, and what `episode_facts` says."""
-    at, opened, begun = notice.at, notice.opened, episode.facts
+    at, opened, begun, monitor = notice.at, notice.opened, episode.facts, episode.monitor
+    latest = latest_of(notice) if monitor.windowed else None
+    words = verdict(notice, labels, monitor.over, monitor.sentence(labels, latest) if latest else "")
     return {
         **begun,
         "sequence": str(notice.sequence),
@@ -126,13 +129,19 @@ def change_facts(notice: Notice, episode: Episode, labels: Mapping[str, str], ov
         "number": str(notice.episode),
         "detections": str(notice.detections),
         "suppressed": str(notice.suppressed),
-        "sentence": f"{begun['what_moved']}; {verdict(notice, labels, over)} by {begun['found_at']}",
+        "sentence": f"{begun['what_moved']}; {wire.inner(words)} by {begun['found_at']}",
         # What came since its model has moved does not stand behind what came before.
         "end_offset": str((at.offset if opened.home is None else opened.there) + 1),
         "history": f" --first-end {notice.news_from}" if opened.first_offset < notice.news_from else "",
         "resolution": f'{{"how":"{notice.how}"}}' if notice.how else "null",
         "level": level_json(notice.level, episode),
+        **({"latest": wire.written(latest and latest["evidence"]["window"])} if monitor.windowed else {}),
     }
+
+
+def latest_of(notice: Notice) -> Evidence | None:
+    """Of an alert that is told again: its newest window, if that is another than the one that opened it."""
+    return notice.latest if notice.status == "renewed" else None
 
 
 def level_json(level: Level | None, episode: Episode) -> str:
@@ -148,14 +157,17 @@ def level_json(level: Level | None, episode: Episode) -> str:
     return text
 
 
-def verdict(notice: Notice, labels: Mapping[str, str], over: str = MonitorBase.over) -> str:
-    """What became of the alert, in plain words and numbers; who found it follows. `over`: what is no longer so."""
+def verdict(notice: Notice, labels: Mapping[str, str], over: str = MonitorBase.over, latest: str = "") -> str:
+    """What became of the alert, in plain words and numbers; who found it follows. `over`: what is no longer so;
+    `latest`: its newest window.
+    """
     if notice.status == "firing":
         return "found in retained history" if notice.retained else "found"
     where = now_before(labels["signal"], notice.level.now[1], notice.level.before) if notice.level else ""
     away = notice.level is not None and notice.level.away
     if notice.status == "renewed":
-        text = "still firing" if not where else f"still away from before{where}" if away else f"back near before{where}"
+        firing = f"still firing, by now {latest}" if latest else "still firing"
+        text = firing if not where else f"still away from before{where}" if away else f"back near before{where}"
     elif notice.how == ACCEPTED:
         text = f"accepted: this is the normal from here on{where}"
     elif notice.how == CURRENT:
@@ -195,7 +207,7 @@ class AlertRecords:
         key, begun = key_of(notice), self.episode(notice)
         self.told(notice)
         monitor = self.monitors[notice.monitor]
-        facts = change_facts(notice, begun, self.series_at(key).identity.labels, monitor.over)
+        facts = change_facts(notice, begun, self.series_at(key).identity.labels)
         if self.config.control is not None:
             facts["acknowledged"] = "null" if notice.ack is None else wire.written(known_of(notice.ack))
         forms = self.forms.get((notice.monitor, *key[2:])) or self._forms(monitor, facts, *key[2:])

@@ -118,8 +118,8 @@ def told_of(
     level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
     more = level, alert.retained, news_from
-    told = Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more, again=alert.keep_ms > 0)
-    return told if alert.peak == 0.0 and alert.ack is None else told._replace(ack=alert.ack, strength=alert.peak)
+    told = Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
+    return told._replace(ack=alert.ack, strength=alert.peak, again=alert.keep_ms > 0, latest=alert.latest)
 
 
 FirstOffset = Callable[[str, int, int], int]
@@ -246,8 +246,8 @@ class AlertBook:
                     alert.suppressed += 1
                     return []
                 self._open(alert, finding, at)
-            elif signal == DRIFT and alert.recovery is not None:
-                alert.recovery.restart()
+            else:
+                alert.found_again(signal == DRIFT, finding.evidence)
             alert.detections += 1
         self.alerts[key] = alert
         notices: list[Notice] = []
@@ -264,7 +264,7 @@ class AlertBook:
         # Of what came while its model was in another partition the offsets are below all there are.
         first_offset = max(self.first_offset(alert.monitor, alert.row, at.offset), 0)
         alert.opened = Opened(at.offset, at.time_ms, first_offset, finding.evidence, at.row, at.origin)
-        alert.detections, alert.peak = 0, 0.0
+        alert.detections, alert.peak, alert.latest = 0, 0.0, None
         moved = moved_of(finding.evidence) if edge else None
         alert.recovery = recovery_of(moved, policy.recover_band, policy.side) if moved is not None else None
         alert.edge = edge
@@ -295,7 +295,7 @@ class AlertBook:
             ended = ended_ms, ENDS.get(signal, alert.how)
             self._tell(alert, told_of(alert, status, at, ended, policy.repeat_ms, self.news_from), notices)
         if status == "resolved":
-            alert.ack, alert.cleared_ms = None, 0
+            alert.ack, alert.cleared_ms, alert.latest = None, 0, None
             if before == FADING and signal == HELD and due is not None:
                 alert.cleared_ms = due - max(policy.keep_firing_for_ms, alert.keep_ms)
             alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None

@@ -24,7 +24,7 @@ VALUES_MAX = 4096
 
 @dataclass(slots=True)
 class Recovery:
-    """An edge's way back. `now` is the newest mean that was held against the band: at first what the alert showed."""
+    """An edge's way back. `now` is the newest mean that was held against the band, or what the newest edge showed."""
 
     before: float
     std: float
@@ -47,14 +47,20 @@ class Recovery:
         if self.n < self.needed:
             return None
         mean, places = self.total / self.n, (stretch.last_offset, self.first_time_ms, stretch.last_time_ms)
-        self.now = self.n, mean, self.std, self.first_offset, *places
-        moved = mean - self.before
-        self.away = (moved * self.side if self.side else abs(moved)) > self.band
-        self.restart()
+        self._stands((self.n, mean, self.std, self.first_offset, *places))
         return self.away
 
-    def restart(self) -> None:
-        """What was taken together says nothing: another edge was found."""
+    def restart(self, moved: Moved | None) -> None:
+        """Another edge was found, and what it shows as after is where the series stands. What was taken together says
+        nothing: edges that come one behind the other would else leave it where the first of them was.
+        """
+        self.n, self.total = 0, 0.0
+        if moved is not None:
+            self._stands(moved.after)
+
+    def _stands(self, now: Summary) -> None:
+        moved = now[1] - self.before
+        self.now, self.away = now, (moved * self.side if self.side else abs(moved)) > self.band
         self.n, self.total = 0, 0.0
 
 

@@ -130,7 +130,7 @@ def _alert_facts(data: Mapping[str, Any], evidence: Mapping[str, Any]) -> list[t
         ("after", stretch_text(part(evidence, "after"))),
         ("compared with", stretch_text(part(evidence, "reference"))),
         ("window", window_text(window)),
-        ("now", stretch_text(part(data, "level").get("now"))),
+        ("now", stretch_text(part(data, "level").get("now")) or window_text(part(data, "latest"))),
         ("statistic", f"{figure(data.get('statistic'))}, limit {figure(data.get('threshold'))}"),
         ("limits from", str(evidence.get("tier") or "")),
         ("first record", record_text(records.get("first"))),

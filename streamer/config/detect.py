@@ -330,7 +330,6 @@ class DetectPeers(Detect):
     windowed: ClassVar[bool] = True
     timed: ClassVar[bool] = True
     compares: ClassVar[bool] = True
-    divided: ClassVar[bool] = False  # Its chance is of all peers together.
     kind: Literal["peers"] = Field(description="One of the values of `by` far from the others, window by window.")
     effect: float = Field(
         0.1,

@@ -394,4 +394,5 @@ def _alert_on(alert: State, way: Way) -> State:
         known = dict(zip(RECOVERY, recovery, strict=True))
         known |= {"now": _with(known["now"], OF_SUMMARY, way.by), "first_offset": known["first_offset"] + way.by}
         recovery = [known[name] for name in RECOVERY]
-    return {**alert, "opened": opened, "recovery": recovery}
+    known = {name: value for name, value in alert.items() if name != "latest"}  # Offsets of its window mean others now.
+    return {**known, "opened": opened, "recovery": recovery}

@@ -111,6 +111,14 @@ class Monitor(Protocol):
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         """Change points of this column, ascending; their evidence is made where the table's history stands at each."""
 
+    def doubts(self) -> bool:
+        """Whether it wants to see the column of values besides, for rows that may be away from their reference since
+        they have one.
+        """
+
+    def doubted(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
+        """What it says of those; where its bank takes no column, and else among the `hits`."""
+
     def learn(self, samples: Samples) -> None:
         """Take the warm-up of rows whose reference is ready by now; before the column that made it so."""
 
@@ -205,6 +213,12 @@ class MonitorBase:
         return self.publishes or signal == BREACH
 
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
+        return []
+
+    def doubts(self) -> bool:
+        return False
+
+    def doubted(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
         return []
 
     def learn(self, samples: Samples) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from streamer.monitors.base import Gauge, Hit, MonitorSpec
 from streamer.monitors.edges import RankMonitor, hits_of
 from streamer.monitors.evidence import Summary
 from streamer.monitors.pinned_past import shuffled
+from streamer.monitors.since_warmup import SinceWarmup
 from streamer.signals.columns import F64, I64, Column
 
 FAR = 1e12
@@ -26,7 +27,13 @@ FAR = 1e12
 
 
 class EnvelopeMonitor(RankMonitor):
-    """A bank of `detectors/envelope.py`; its values are in deviations of the reference, but not cut as other banks'."""
+    """A bank of `detectors/envelope.py`; its values are in deviations of the reference, but not cut as other banks'.
+    What it takes for healthy since it begins with it is held against the reference besides.
+    """
+
+    def __init__(self, made: MonitorSpec) -> None:
+        super().__init__(made)
+        self.early = SinceWarmup(self.table)
 
     @property
     def envelope(self) -> EnvelopeBank | CompiledEnvelope:
@@ -42,8 +49,23 @@ class EnvelopeMonitor(RankMonitor):
         self.bank.resize(len(self.table.keys))
         self.envelope.share(self.rates())
 
+    def grow(self) -> None:
+        super().grow()
+        if not self.table.signal.days_needed:
+            self.early.grow()
+
+    def doubts(self) -> bool:
+        return len(self.early) > 0
+
+    def doubted(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
+        return self.early.hits(batch, column, np.flatnonzero(judged.ready))
+
     def hits(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
-        self.bank.resize(len(self.table.keys))
+        self.grow()
+        return self._beyond(batch, column, judged) + self.doubted(batch, column, judged)
+
+    def _beyond(self, batch: Batch, column: Column, judged: Judged) -> list[Hit]:
+        """What the bank says."""
         chosen = np.flatnonzero(judged.ready) if not self.raw else np.arange(len(column.rows))
         rows = column.rows[chosen]
         plain = self.raw or not self.table.signal.scaled
@@ -99,7 +121,23 @@ class EnvelopeMonitor(RankMonitor):
         learned = self.table.learned(row)
         if abs(level[1] - learned.centre) > KNEE * learned.scale and super().accept(row, level):
             return True
+        self.early.close(row)
         self.normal[row] = level
         if not self.envelope.in_school(row):  # In school it is only one more thing that days have shown.
             self.envelope.forget(row)
         return False
+
+    def renew(self, row: int) -> None:
+        super().renew(row)
+        self.early.close(row)
+
+    def retain(self, rows: I64) -> None:
+        self.early.retain(rows)
+        super().retain(rows)
+
+    def dump(self) -> Any:
+        return {**super().dump(), "early": self.early.dump()}
+
+    def load(self, state: Any) -> None:
+        super().load(state)
+        self.early.load(state.get("early"))

@@ -55,7 +55,7 @@ class Following:
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
-        self._resize(int(rows.max(initial=-1)) + 1)
+        self.resize(int(rows.max(initial=-1)) + 1)
         self.at = {name: values[rows] for name, values in self.at.items()}
         self.open = renumbered(self.open, rows)
 
@@ -79,7 +79,7 @@ class Following:
 
     def step(self, batch: Batch, column: Column, order: int, begun: Begun) -> list[Finding]:
         """Take a column in which a monitor of this order had hits: a finding for each stretch that ended."""
-        self._resize(int(column.rows.max(initial=-1)) + 1)
+        self.resize(int(column.rows.max(initial=-1)) + 1)
         wanted = np.zeros(len(self.at["n"]), bool)
         wanted[[*self.open]] = True
         wanted[[*begun]] = False  # These are looked at one by one.
@@ -142,7 +142,7 @@ class Following:
             self.at[name][row] = value
         return ended
 
-    def _resize(self, rows: int) -> None:
+    def resize(self, rows: int) -> None:
         more = rows - len(self.at["n"])
         if more > 0:
             self.at = {name: np.concatenate([old, np.zeros(more, old.dtype)]) for name, old in self.at.items()}
@@ -158,7 +158,7 @@ class Following:
         found = {int(row): (int(n), float(total), int(at), int(ms)) for row, n, total, at, ms in state}
         if any(not 0 <= row < rows or n < 0 for row, (n, *_) in found.items()):
             raise ValueError("a series that is followed and cannot be")
-        self._resize(rows)
+        self.resize(rows)
         for row, stretch in found.items():
             self.begin(row)
             for name, value in zip(FIELDS, stretch, strict=True):

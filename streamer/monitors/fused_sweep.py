@@ -51,16 +51,17 @@ class Sweep:
         """What the monitors of the table find; and the column, where it is to be shown. `now`: see `step_table`."""
         everyone = self.by_order
         # What an edge is measured by is a matter of its monitor once a level was accepted: not for the sweep.
-        apart = self.apart or any(monitor.normal for monitor in everyone)
+        apart = self.apart or any(monitor.normal or monitor.doubts() for monitor in everyone)
         shown = self.shown or apart or followed(everyone)
-        parts, swept = self._run(batch, groups, apart, shown)
+        parts, swept, fed = self._run(batch, groups, apart, shown)
+        edges, later = self._drifts(swept[:fed]), parts[fed - len(swept) :] if fed < len(swept) else []
         if not shown:
-            edges = self._drifts(swept)
+            edges += self._apart(batch, *joined(later), later, swept[fed:]) if later else []
             return edges + stretches(batch, lambda: self._again(batch, groups), everyone, edges, now), None
         column, judged = joined(parts)
         learn(self.table, self.others)
         found = [finding for monitor in self.others for finding in monitor.findings(batch, column, judged)]
-        edges = self._apart(batch, column, judged, parts, swept) if apart else self._drifts(swept)
+        edges += self._apart(batch, *joined(later), later, swept[fed:]) if later else []
         return found + edges + stretches(batch, lambda: column, everyone, edges, now), (column, judged)
 
     def _apart(
@@ -74,6 +75,7 @@ class Sweep:
             for place, order, said in hits
         ]
         told += [(hit, monitor) for monitor in self.others for hit in monitor.hits(batch, column, judged)]
+        told += [(hit, monitor) for monitor in self.swept for hit in monitor.doubted(batch, column, judged)]
         return edge_findings(batch, self.table, column, judged, told)
 
     def _drifts(self, swept: Sequence[Sequence[Any]]) -> list[Finding]:
@@ -93,8 +95,10 @@ class Sweep:
         table.dropped = dropped
         return column
 
-    def _run(self, batch: Batch, groups: Groups, apart: bool, show: bool) -> tuple[list[Arrays], list[list[Any]]]:
-        """Sweep, make rows for new keys, and go on where the sweep met them: the arrays and the hits of each part."""
+    def _run(self, batch: Batch, groups: Groups, apart: bool, show: bool) -> tuple[list[Arrays], list[list[Any]], int]:
+        """Sweep, make rows for new keys, and go on where the sweep met them: the arrays that are shown and the hits of
+        each part, and how many parts fed the history, too. A new row is looked at from its first value on.
+        """
         assert native is not None
         table, numbers, cache = self.table, batch.numbers, self.table.row_cache
         assert cache is not None
@@ -103,18 +107,19 @@ class Sweep:
         assert isinstance(history, CompiledHistory)
         codes = cache.numbers(table, batch, groups)
         if not show and codes[1].max(initial=-1) < 0:  # As where a model has no scores: no value is looked at.
-            return [], []
-        parts = cache.index, reference.core, None if apart else history.core
+            return [], [], 0
         banks = [(m.bank.core, m.order, m.config.detect.raw, wanted_of(m)) for m in self.swept]  # type: ignore[union-attr]
         shown: list[Arrays] = []
         found: list[list[Any]] = []
         begin: int | None = 0
-        known = False
+        known, fed = False, 0
         self._resize()
         while begin is not None:
             texts = [*codes, numbers.event, numbers.name]
             given = texts, numbers.value, [batch.offsets, batch.times_ms], begin, known, show
+            parts = cache.index, reference.core, None if apart else history.core
             begin, (taken, dropped), hits, arrays = native.sweep(parts, banks, *given)
+            fed += not apart
             table.taken, table.dropped = table.taken + taken, table.dropped + dropped
             found.append(hits)
             if arrays is not None:
@@ -123,7 +128,9 @@ class Sweep:
                 cache.learn(table, batch, groups, codes)
                 self._resize()
                 known = True  # Whoever has no row now gets none.
-        return shown, found
+                if any(monitor.doubts() for monitor in self.swept):
+                    apart = show = True
+        return shown, found, fed
 
     def _resize(self) -> None:
         self.table.resize()

@@ -46,9 +46,12 @@ class Group(NamedTuple):
 
 
 class Met(NamedTuple):
-    """A set's newest window with a verdict: what its peers have between them, and the error of each row."""
+    """A set's newest window with a verdict: what its peers have between them, up to which chance one of them is told,
+    and the error of each row.
+    """
 
     fit: Fit
+    chance: float
     unit: float
     errors: dict[int, float]
 
@@ -66,7 +69,7 @@ class PeersMonitor(MonitorBase):
         assert window_ms is not None
         self.detect, self.shares = self.config.detect, not self.table.signal.scaled
         self.way = WAYS[self.detect.direction]
-        self.chance = min(made.part.rate() * window_ms / DAY_MS, CHANCE_MAX)
+        self.window_ms = window_ms
         self.windows = PeerWindows(window_ms, made.lateness_ms)
         self.sets: dict[Key, int] = {}
         self.set_of: list[int] = []  # by row
@@ -92,13 +95,14 @@ class PeersMonitor(MonitorBase):
         """A finding for each peer that had a value in the window."""
         group, rows, found = self._compared(window.sums), window.rows.tolist(), list[Finding]()
         signals = dict.fromkeys(range(len(rows)), NEITHER)
-        fit: Fit | None = None
+        met: Met | None = None
         if len(group.places) >= self.detect.min_peers:
-            fit, verdicts = self._verdicts(group)
+            chance = self.chance(rows[0], len(group.places))
+            fit, verdicts = self._verdicts(group, chance)
             signals |= dict(zip(group.places.tolist(), verdicts, strict=True))
             errors = dict(zip(window.rows[group.places].tolist(), group.errors.tolist(), strict=True))
-            self.last[window.set] = Met(fit, group.unit, errors)
-        member = {place: i for i, place in enumerate(group.places.tolist())} if fit is not None else {}
+            met = self.last[window.set] = Met(fit, chance, group.unit, errors)
+        member = {place: i for i, place in enumerate(group.places.tolist())} if met is not None else {}
         apart = [i for place, i in member.items() if signals[place] != BREACH]
         for place, row in enumerate(rows):
             ended = "evaluated" if place in member else "insufficient"
@@ -107,8 +111,8 @@ class PeersMonitor(MonitorBase):
             if self.shows(signals[place]):
                 one = member.get(place)
                 others = None if one is None else group.places[[i for i in apart if i != one]]
-                said = None if one is None or fit is None else self._apart(group, one, fit)
-                told = self._told(window, place, others, fit, said)
+                said = None if one is None or met is None else self._apart(group, one, met)
+                told = self._told(window, place, others, None if met is None else met.fit, said)
             found.append(Finding(event, self.order, row, signals[place], told, ended))
         return found
 
@@ -136,9 +140,17 @@ class PeersMonitor(MonitorBase):
         # Whose values happen to lie close together is no surer of its mean than the others are.
         return Group(places, levels, np.maximum(own, usual) * np.sqrt(spread / n), unit)
 
-    def _verdicts(self, group: Group) -> tuple[Fit, list[str]]:
+    def chance(self, row: int, peers: int) -> float:
+        """Up to which one of so many is told of a window of the set that the row is of: each has its share of what the
+        monitor may tell falsely of their model; where it is not known how many live a set has that of a series.
+        """
+        living, part = self.table.living.of(row), self.part
+        a_day = part.rate() if part.given or living < 1 else min(part.rate(living) * peers, part.rate(1))
+        return min(a_day * self.window_ms / DAY_MS, CHANCE_MAX)
+
+    def _verdicts(self, group: Group, chance: float) -> tuple[Fit, list[str]]:
         """What the peers that are left have between them, and what of each is to be said."""
-        found = outlying(group.levels, group.errors, self.chance, self.way, self.shares)
+        found = outlying(group.levels, group.errors, chance, self.way, self.shares)
         signals = [CLEAR] * len(group.places)
         for one in found.nearly:
             signals[one] = NEITHER
@@ -147,11 +159,12 @@ class PeersMonitor(MonitorBase):
             signals[one] = BREACH if effects[one] >= self.detect.effect else NEITHER
         return found.fit, signals
 
-    def _apart(self, group: Group, one: int, fit: Fit) -> tuple[float, float, float]:
+    def _apart(self, group: Group, one: int, met: Met) -> tuple[float, float, float]:
         """Of one peer: deviations from the others, how many are allowed, and its effect."""
+        fit = met.fit
         away, error = float(apart(group.levels[one : one + 1], fit.centre, self.shares)[0]), float(group.errors[one])
         scale = fit.scale(error * error)
-        most = limit_of(fit, self.chance, self.way)
+        most = limit_of(fit, met.chance, self.way)
         size = away / scale if scale > 0.0 else float(np.sign(away)) * 2.0 * most
         return size, most, away / (group.unit or 1.0)
 
@@ -192,7 +205,7 @@ class PeersMonitor(MonitorBase):
         met = self.last.get(self.set_of[row])
         if met is None or row not in met.errors or self.way * sign < 0:
             return None
-        shift = max(shift_of_peer(met.fit, met.errors[row], self.chance, self.way), self.detect.effect * met.unit)
+        shift = max(shift_of_peer(met.fit, met.errors[row], met.chance, self.way), self.detect.effect * met.unit)
         return shift_of_share(met.fit.centre, shift, sign) if self.shares else shift
 
     def ended(self) -> Outcomes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
+
 from streamer.config.load import load_text
 from streamer.engine.engines import COMPILED, PYTHON
 from streamer.engine.task import Task
@@ -62,3 +64,26 @@ def test_healthy_peers_that_all_rise_are_silent() -> None:
     [*found] = Detectable(task.monitors["m"]).drifts(0, 1e6, task.monitors["m"].table.learned(0).scale)
     assert {(one.horizon, one.direction) for one in found} == {(h, d) for h in ("1h", "1d") for d in ("up", "down")}
     assert all(0.1 < one.units < 3.0 for one in found), "off by three deviations is named, by a tenth is not"
+
+
+def test_a_set_has_its_part_of_what_all_that_live_have_together() -> None:
+    text = TEXT.replace("features.a", "features.*")
+    given = events(6000, off=0.0)
+    for i, event in enumerate(given):
+        event["features"] |= {"b": float(i % 7), **({"c": 1.0} if i % 2 else {})}
+        event["time"] += 86_400 * (i >= 5000)
+    task, whole = Task(load_text(text, "x", {}), ("inferences", 0), 0, engine=PYTHON), 1 / 7 / 2
+    monitor = task.monitors["m"]
+    assert isinstance(monitor, PeersMonitor)
+    found = []
+    for i in range(0, 6000, 500):
+        task.step(batch_of(given[i : i + 500], text, i))
+        found.append(monitor.chance(0, 10) / 10_000 * 86_400_000)
+    assert found[0] == found[9] == pytest.approx(whole / 12), "before it is known how many live"
+    assert found[10] == pytest.approx(whole * 10 / 30), "ten of thirty"
+    assert monitor.chance(0, 5) / 10_000 * 86_400_000 == pytest.approx(whole * 5 / 30), "the others have theirs"
+    assert monitor.chance(0, 40) / 10_000 * 86_400_000 == pytest.approx(whole), "and never more than all"
+    assert all(met.chance == monitor.chance(0, 10) for met in monitor.last.values()), "by which they are judged"
+    again = Task.load(task.config, task.partition, task.dump()).monitors["m"]
+    assert isinstance(again, PeersMonitor)
+    assert again.chance(0, 10) == monitor.chance(0, 10)
