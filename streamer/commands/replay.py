@@ -21,7 +21,7 @@ from streamer.config.model import Config
 from streamer.config.stages import for_topic
 from streamer.offline.account import ODD_SHOWN
 from streamer.offline.event_files import reading
-from streamer.offline.joined import by_time
+from streamer.offline.joined import by_time, stretches
 from streamer.offline.people import review_told
 from streamer.offline.replay import Input, Replay, parse_inputs
 from streamer.port import Out, Partition
@@ -102,9 +102,7 @@ def replay(
                 if engine.joined is not None and (config.topics.sides or len(files) > 1):
                     source = by_time(config, source)
             source = stack.enter_context(_progress(source))
-            printed = Counter(
-                role for p, records in source if records for role in _emit(engine.step(p, records), letters)
-            )
+            printed = Counter(role for some in stretches(source) for role in _emit(engine.steps(some), letters))
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     _summary(engine, printed, time.monotonic() - began, dead_letter_path, topic)

@@ -48,14 +48,16 @@ def click(number: int, after_s: int = 5) -> Record:
 
 def test_an_event_keeps_the_place_it_came_from_and_has_one_in_the_whole() -> None:
     joined = Joined(CONFIG)
-    _, [(_, _, first)] = joined.take(IN, [inference(7), Record(8, -1, None, b"{"), inference(9)])
-    found, [(_, records, batch)] = joined.take(CLICKS, [click(3)])
-    assert (first.offsets.tolist(), batch.offsets.tolist(), batch.next_offset, joined.next) == ([0, 2], [3], 4, [4])
-    assert [origin_of(first, n) for n in range(2)] == [("in", 1, 7, -1), ("in", 1, 9, -1)]
-    assert origin_of(batch, 0) == ("clicks", 0, 3, -1)
-    assert [record.offset for record in records] == [3]
-    assert found.offsets.tolist() == [3]
+    runs = [(IN, [inference(7), Record(8, -1, None, b"{")]), (CLICKS, [click(3)]), (IN, [inference(9)])]
+    [one] = joined.stretches(runs)
+    assert (one.batch.offsets.tolist(), one.batch.next_offset, joined.end) == ([0, 2, 3], 4, 4)
+    assert [origin_of(one.batch, n) for n in range(3)] == [("in", 1, 7, -1), ("clicks", 0, 3, -1), ("in", 1, 9, -1)]
+    assert [record.offset for record in one.records] == [0, 1, 2, 3]
+    assert {at: found.offsets.tolist() for at, found in one.found.items()} == {IN: [7, 9], CLICKS: [3]}
+    assert [reject.record.offset for reject in one.found[IN].rejects] == [8]
     assert joined.dead_lettered == 1
+    assert [(begin, mine.offsets.tolist()) for _, begin, mine in joined.shared(one.batch, False)] == [(0, [0, 2, 3])]
+    assert joined.next == [4]
 
 
 def test_what_two_topics_say_is_in_the_order_of_time() -> None:
