@@ -36,8 +36,9 @@ from schemas.events.batch import Record
 SHAPES = ((10, 10), (100, 10), (1_000, 10), (10_000, 10), (10_000, 100))
 SHARES = 0.01, 0.1, 1.0
 """Of the models, spread evenly: who has events between one snapshot and the next."""
-OPEN, FULL = 10_000_000, 1 << 14
-"""Open inferences of 48 bytes, in blocks of so many that do not change once they are full: they stand for a store."""
+OPEN, WAITING, CHURN = 10_000_000, 20_000, (0.01, 0.1, 0.1, 0.1, 1.0)
+"""Inferences that wait, how many come at once, and which shares of them one after the other end, while others begin."""
+DAY_MS, BEGIN_MS = 86_400_000, 1_700_000_000_000
 """Models and numbers a model; the warm-up is short, so that a minute makes all series."""
 TWO = (
     LEAST + "reference: {warmup: 30}\nlimits: {series: 1000000}\nmonitors:\n"
@@ -105,9 +106,12 @@ def series(models: int, features: int) -> dict[str, Any]:
 
 
 class Topic:
-    """A state topic in memory: what a snapshot after another writes, and how long that takes beside the loop."""
+    """A state topic in memory: what a snapshot after another writes, and how long that takes beside the loop. Unless
+    it `keeps` what is written it only counts that.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: bool = True) -> None:
+        self.keeps = keeps
         self.kept: tuple[Any, ...] = ()
         self.there: dict[int, bytes] = {}
         self.end, self.size, self.written, self.began_s, self.seconds = 0, 0, 0, 0.0, 0.0
@@ -124,7 +128,7 @@ class Topic:
             self.manifest, self.size, self.written = made, len(made), len(made)
             return
         offsets = tuple(range(self.end, self.end + len(made.fresh)))
-        self.there |= zip(offsets, (data for _, data in made.fresh), strict=True)
+        self.there |= zip(offsets, (data if self.keeps else b"" for _, data in made.fresh), strict=True)
         self.end += len(offsets)
         self.manifest = manifest.encode(made, offsets)
         self.size, self.written = made.size, sum(len(data) for _, data in made.fresh) + len(self.manifest)
@@ -154,27 +158,56 @@ class Topic:
 
 
 def inferences(count: int) -> dict[str, Any]:
-    """Open inferences in blocks; between two snapshots the oldest hundredth ends and as many begin."""
+    """Inferences that wait for their labels, in the store that they wait in: as many as may wait, and between two
+    snapshots a share of them ends and as many begin.
+    """
     import numpy as np
 
+    from schemas.events.batch import Batch, Nulls, Numbers, Texts
+    from streamer.engine.engines import ENGINE
     from streamer.engine.snapshot import decode
+    from streamer.series.labels import Labels
+    from streamer.service.memory import give_back, settle_memory
 
-    rng, before_mb = np.random.default_rng(1), memory_mb("VmRSS")
-    blocks = [rng.integers(0, 1 << 62, (FULL, 6)) for _ in range(-(-count // FULL))]
-    topic = Topic()
-    topic.write({"blocks": blocks})
-    row = {"open": count, "snapshot_mb": topic.size / 1e6, "first_written_mb": topic.written / 1e6}
-    for share in SHARES:
-        some = max(round(len(blocks) * share), 1)
-        blocks = blocks[some:] + [rng.integers(0, 1 << 62, (FULL, 6)) for _ in range(some)]
+    rng, none, empty = np.random.default_rng(1), np.full(WAITING, -1, np.int32), np.zeros(0, np.int32)
+    event, zeros = np.arange(WAITING, dtype=np.int32), np.zeros(WAITING, np.int32)
+    labels = Labels(30 * DAY_MS, count, (), 1, ENGINE.table.grouping)
+
+    def waits(more: int, at_ms: int) -> None:
+        for begin in range(0, more, WAITING):
+            ids, times_ms = rng.integers(1, 1 << 62, WAITING).astype(np.uint64), np.full(WAITING, at_ms + begin)
+            said = Numbers(event, zeros + 1, rng.random(WAITING)), Texts(event, zeros, event % 2 + 1)
+            names, texts = ("prediction.label", "prediction.confidence"), ("m", "x", "y")
+            own = event.astype(np.int64), times_ms, zeros, none, ids, names, texts
+            labels.take(Batch(*own, *said, Nulls(empty, empty), (), WAITING), np.ones(WAITING, bool), times_ms)
+
+    settle_memory()
+    Topic().write({"labels": labels.dump()})  # What is imported is not of the store.
+    before_mb = memory_mb("VmRSS")
+    waits(count, BEGIN_MS)
+    row: dict[str, Any] = {"open": count, "bytes_each": labels.waiting.held_bytes / count}
+    topic = Topic(keeps=False)
+    topic.write({"labels": labels.dump()})
+    give_back(topic.size)
+    row |= {
+        "snapshot_mb": topic.size / 1e6,
+        "first_written_mb": topic.written / 1e6,
+        "first_peak_mb": memory_mb() - before_mb,
+    }
+    for share in CHURN:
+        waits(round(count * share), BEGIN_MS + count)
         begin_s = time.process_time()
-        topic.write({"blocks": list(blocks)})  # A block that is full is not copied: nothing changes it.
+        topic.write({"labels": labels.dump()})
+        give_back(topic.size)
         row[f"next_mb_of_{share:.0%}"] = topic.written / 1e6
-    own, there = sum(block.nbytes for block in blocks), sum(array.nbytes for array in topic.kept[0].blocks)
-    row |= {"bytes_each": own / count, "of_index_each": there / count, "copy_ms": topic.copied(begin_s)}
-    topic_mb = sum(map(len, topic.there.values())) / 1e6
-    row |= {"memory_mb": memory_mb("VmRSS") - before_mb - topic_mb, "beside_s": topic.seconds}
-    return row | {"restore_s": topic.restored(decode)}
+    index = (*topic.kept[0].blocks, *topic.kept[0].parts)
+    row |= {"of_index_each": sum(array.nbytes for array in index) / count, "copy_ms": topic.copied(begin_s)}
+    row |= {"memory_mb": memory_mb("VmRSS") - before_mb, "beside_s": topic.seconds}
+    row["memory_each"] = row["memory_mb"] * (1 << 20) / count
+    last = Topic()
+    last.write({"labels": labels.dump()})
+    again = Labels(30 * DAY_MS, count, (), 1, ENGINE.table.grouping)
+    return row | {"restore_s": last.restored(lambda blob: again.load(decode(blob)["labels"]))}
 
 
 def of_series(quick: bool) -> list[dict[str, Any]]:

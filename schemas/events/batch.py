@@ -235,6 +235,14 @@ def split(batch: Batch, part: I64) -> list[tuple[int, Batch]]:
     rejects. `part`: the number of each event's part.
     """
     order = np.argsort(part, kind="stable")
+    whole = replace(reordered(batch, order), rejects=())
+    numbers, begins = np.unique(part[order], return_index=True)
+    bounds = zip(numbers.tolist(), begins.tolist(), [*begins[1:].tolist(), len(order)], strict=False)
+    return [(n, _with_its_own_texts(replace(whole, **_between(whole, begin, end)))) for n, begin, end in bounds]
+
+
+def reordered(batch: Batch, order: I64) -> Batch:
+    """The same events in this order."""
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
 
@@ -252,18 +260,19 @@ def split(batch: Batch, part: I64) -> list[tuple[int, Batch]]:
     own["odd"] = tuple(
         sorted((one._replace(event=place.item(one.event)) for one in batch.odd), key=lambda one: one.event)
     )
-    whole = replace(batch, **own, rejects=(), origin=None)
-    numbers, begins = np.unique(part[order], return_index=True)
-    bounds = zip(numbers.tolist(), begins.tolist(), [*begins[1:].tolist(), len(order)], strict=False)
-    return [(n, _with_its_own_texts(replace(whole, **_between(whole, begin, end)))) for n, begin, end in bounds]
+    origin = None if batch.origin is None else Origin(*(column[order] for column in batch.origin))
+    return replace(batch, **own, origin=origin)
 
 
 def _with_its_own_texts(batch: Batch) -> Batch:
     """Without the names and strings that no event of it has: they are other people's, and there can be many."""
     name, names = _renumbered(batch.names, batch.numbers.name, batch.texts.name, batch.nulls.name)
-    text, strings = _renumbered(batch.strings, batch.model, batch.version, batch.texts.text)
+    origin = batch.origin
+    topics = () if origin is None else (origin.topic,)
+    text, strings = _renumbered(batch.strings, batch.model, batch.version, batch.texts.text, *topics)
     return replace(
         batch,
+        origin=None if origin is None else origin._replace(topic=text[origin.topic]),
         names=names,
         strings=strings,
         model=text[batch.model],

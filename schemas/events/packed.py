@@ -293,7 +293,7 @@ def events_of(records: Sequence[Record]) -> Batch:
             rejects.append(damaged(columns[place], str(error)))
     next_offset = columns.offsets.item(-1) + 1 if len(columns) else 0
     news_at = next((columns.offsets.item(place) for place, one in packed if not one.retained), next_offset)
-    return replace(_united(packed, columns.offsets), rejects=tuple(rejects), next_offset=next_offset, news_at=news_at)
+    return replace(united(packed, columns.offsets), rejects=tuple(rejects), next_offset=next_offset, news_at=news_at)
 
 
 def damaged(record: Record, why: str) -> Reject:
@@ -301,7 +301,7 @@ def damaged(record: Record, why: str) -> Reject:
     return replace(reject_of(record._replace(whole=None), "undecodable", why, 0), record=record)
 
 
-def _united(packed: Sequence[tuple[int, Packed]], offsets: I64) -> Batch:
+def united(packed: Sequence[tuple[int, Packed]], offsets: I64) -> Batch:
     """The events of all, in order, under one dictionary of names and one of strings."""
     names, strings = dict[str, int](), dict[str, int]()
     parts = [one.batch for _, one in packed]

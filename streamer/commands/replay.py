@@ -6,7 +6,7 @@ import base64
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -21,15 +21,19 @@ from streamer.config.model import Config
 from streamer.config.stages import for_topic
 from streamer.offline.account import ODD_SHOWN
 from streamer.offline.event_files import reading
-from streamer.offline.joined import by_time
-from streamer.offline.people import review_told
+from streamer.offline.joined import by_time, stretches
+from streamer.offline.people import labels_told, review_told
 from streamer.offline.replay import Input, Replay, parse_inputs
 from streamer.port import Out, Partition
 from streamer.service.run import load_or_exit
 
+PRINTED = ("alerts", "shadow", "incidents", "control")
+"""What goes to topics.alerts, and what would if it were no shadow."""
+MORE = {"shadow": "shadow alert record", "control": "answer", "windows": "window record", "review": "review item"}
 EPILOG = """\b
 Examples:
   driftline replay -c driftline.yaml --input events.jsonl
+  driftline replay -c driftline.yaml --input inferences:0=a.jsonl --input outcomes:0=b.jsonl --also windows
   driftline replay -c driftline.yaml --topic inferences --partition 0 --from 0 --to 6036   # as an alert says it
 """
 
@@ -68,6 +72,14 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write what cannot be read to this file, as JSON lines.",
 )
+@click.option(
+    "--also",
+    "also",
+    multiple=True,
+    type=click.Choice(["windows", "review"]),
+    help="Print these records, too: windows that ended, with how good predictions were in them; items of the review"
+    " queue. Repeatable.",
+)
 def replay(
     config_path: Path,
     inputs: tuple[str, ...],
@@ -78,8 +90,11 @@ def replay(
     generation: int,
     first_end: int,
     dead_letter_path: Path | None,
+    also: tuple[str, ...],
 ) -> None:
-    """Run the engine over history and print the records of alerts and incidents, one JSON per line. Commits nothing."""
+    """Run the engine over history and print the records of alerts and incidents, of commands and of what was learned of
+    verdicts, one JSON per line. Commits nothing.
+    """
     either_files_or_topic(inputs, topic)
     if first_end and (inputs or len(partitions) != 1):
         raise click.UsageError("--first-end goes with --topic T and one --partition: each has an end of its own.")
@@ -103,7 +118,7 @@ def replay(
                     source = by_time(config, source)
             source = stack.enter_context(_progress(source))
             printed = Counter(
-                role for p, records in source if records for role in _emit(engine.step(p, records), letters)
+                role for some in stretches(source) for role in _emit(engine.steps(some), letters, (*PRINTED, *also))
             )
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
@@ -144,11 +159,11 @@ def _file_records(inputs: list[Input], config: Config) -> Source:
             yield item.partition, records
 
 
-def _emit(outs: list[Out], letters: IO[bytes] | None) -> list[str]:
-    """Alerts and incidents to stdout, dead letters to their file; the role of each record that was printed."""
+def _emit(outs: list[Out], letters: IO[bytes] | None, roles: Collection[str]) -> list[str]:
+    """Records of these roles to stdout, dead letters to their file; the role of each record that was printed."""
     printed = []
     for out in outs:
-        if out.topic in ("alerts", "shadow", "incidents"):
+        if out.topic in roles:
             sys.stdout.buffer.write((out.value or b"") + b"\n")
             printed.append(out.topic)
         elif letters is not None and out.topic == "dead_letter":
@@ -169,25 +184,29 @@ def _letter(out: Out) -> dict[str, Any]:
     return line
 
 
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Path | None, topic: str | None) -> None:
     account = engine.account()
     counts, rejected = account.counts, sorted(account.rejected, key=lambda one: one.reason)
     total = sum(counts.values())
     parts = " + ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counts.items())
     reasons = ", ".join(f"{one.reason} {one.records:,}" for one in rejected)
-    roles = {"alerts": "alert record", "incidents": "incident record", "shadow": "shadow alert record"}
-    told = (total, "record"), *((printed[role], what) for role, what in roles.items())
-    records, alerts, incidents, shadows = (f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in told)
-    click.echo(f"{records} = {parts}" + (f" ({reasons})" if reasons else ""), err=True)
-    also = f", {shadows}" if printed["shadow"] else ""
+    click.echo(f"{_many(total, 'record')} = {parts}" + (f" ({reasons})" if reasons else ""), err=True)
+    more = "".join(f", {_many(printed[role], what)}" for role, what in MORE.items() if printed[role])
     speed = f"{seconds:.1f} s ({total / max(seconds, 1e-9):,.0f} records/s)"
-    click.echo(f"{alerts}{also} and {incidents} in {speed}", err=True)
+    alerts, incidents = _many(printed["alerts"], "alert record"), _many(printed["incidents"], "incident record")
+    click.echo(f"{alerts}{more} and {incidents} in {speed}", err=True)
     if (pairs := engine.pairs()) is not None:
         click.echo(pairs, err=True)
     odd = [f"{field} {reason} {count:,}" for (field, reason), count in engine.odd().items()]
     if odd:
         more = f", and {len(odd) - ODD_SHOWN:,} more" if len(odd) > ODD_SHOWN else ""
         click.echo(f"Left out of events, since it could not be used: {', '.join(odd[:ODD_SHOWN])}{more}", err=True)
+    for line in labels_told(engine.tasks.values()):
+        click.echo(line, err=True)
     for line in review_told(engine.config, engine.tasks.values(), engine.joined is not None and not topic):
         click.echo(line, err=True)
     if reasons and letters is None:

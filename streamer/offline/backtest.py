@@ -23,6 +23,7 @@ from streamer.offline.account import Account
 from streamer.offline.difference import Difference, difference
 from streamer.offline.episodes import Episode, Told
 from streamer.offline.faults import Fault, Spec, faults
+from streamer.offline.joined import stretches
 from streamer.offline.known import Known, Scores, judge
 from streamer.offline.replay import Cut, Replay
 from streamer.offline.survey import Stretch, Survey
@@ -186,10 +187,8 @@ def backtest(past: Past, asked: Asked) -> Backtest:
     """Run the configs over the history, the copies with faults beside the first of them."""
     runs = [Run(name, config, asked.together) for name, config in asked.configs]
     copies = list(_copies(past, asked)) if asked.specs else []
-    for partition, records in past("running"):
-        if not records:
-            continue
-        for run, cut in [(one, cut) for one in runs for cut in one.engine.cuts(partition, records)]:
+    for some in stretches(past("running")):
+        for run, cut in [(one, cut) for one in runs for cut in one.engine.cuts(some)]:
             beside = copies if run is runs[0] else []
             for copy in beside:
                 copy.fork(cut, run)
@@ -223,11 +222,10 @@ def _copies(past: Past, asked: Asked) -> Iterator[Copy]:
 def surveyed(past: Past, config: cfg.Config, together: bool) -> Survey:
     """What the events are like: everything is read once, and nothing is watched."""
     engine, survey = Replay(config, fields_of(config), ticking=False, together=together), Survey()
-    for partition, records in past("looking at the events"):
-        if records:
-            for part, _ in (one for cut in engine.cuts(partition, records) for one in cut.parts):
-                if part is not None:
-                    survey.take(coded(part, config.categorical))
+    for some in stretches(past("looking at the events")):
+        for part, _ in (one for cut in engine.cuts(some) for one in cut.parts):
+            if part is not None:
+                survey.take(coded(part, config.categorical))
     return survey
 
 

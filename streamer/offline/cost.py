@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from streamer.engine.task import Task
 from streamer.engine.unwatched import Unwatched, unwatched
 from streamer.offline.absent import Names, Said, absent, matched_nothing, muted_nothing, read_twice
 from streamer.offline.account import Account, Rejects, doubts
-from streamer.offline.joined import Joined
+from streamer.offline.joined import Joined, Run, stretches
 from streamer.offline.maybe_codes import MaybeCodes
 from streamer.offline.members import Members, places, unmet
 from streamer.offline.only_rises import OnlyRises
@@ -98,25 +98,27 @@ class Sample:
         self.counts: dict[tuple[Partition, tuple[str, ...], Models], Counter[tuple[str, ...]]] = {}
         self.first_ms, self.last_ms = 0, 0
 
-    def take(self, partition: Partition, records: list[Record]) -> None:
-        if self.joined is None:
-            batch = self.decode(records, partition[0])
-            self._look(partition, records, batch)
-            self._run(partition, records[0].offset, batch)
-            return
-        for some in self.joined.runs(partition, records):
-            found, placed = self.joined.take(partition, some)
-            self._look(partition, some if partition[0] not in self.config.topics.sides.values() else [], found)
-            for at, mine, batch in placed:
-                self._run(at, mine[0].offset, batch)
+    def take(self, runs: Sequence[Run]) -> None:
+        sides = set() if self.joined is None else set(self.config.topics.sides.values())
+        for partition, records in runs:
+            if partition[0] not in sides:
+                plan = self.decode.fields.plan  # Pointers lead into what the mapping makes of a record.
+                self.members.look(records if plan is None else expand(records, self.decode.fields, plan).records)
+            if self.joined is None:
+                batch = self.decode(records, partition[0])
+                self._look(partition, batch, True)
+                self._run(partition, records[0].offset, batch)
+        for one in () if self.joined is None else self.joined.stretches(runs):
+            for partition, found in one.found.items():
+                self._look(partition, found, partition[0] not in sides)
+            for at, begin, batch in self.joined.shared(one.batch, one.everywhere):
+                self._run(at, begin, batch)
 
-    def _look(self, partition: Partition, records: list[Record], batch: Batch) -> None:
+    def _look(self, partition: Partition, batch: Batch, events: bool) -> None:
         """What events say, whatever becomes of them."""
-        plan = self.decode.fields.plan  # Pointers lead into what the mapping makes of a record.
-        self.members.look(records if plan is None else expand(records, self.decode.fields, plan).records)
         self.rejects.take(partition, batch)
         self.unmet.take(partition, batch)
-        if self.joined is None or records:
+        if events:
             shown = coded(batch, self.config.categorical)
             self.names.take(shown)
             self.codes.take(shown)
@@ -172,9 +174,8 @@ def estimate(
 ) -> Estimate:
     """Run the monitors over the sample. How fast events come is told by their times, or by `events_per_day`."""
     sample = Sample(config)
-    for partition, records in source:
-        if records:
-            sample.take(partition, records)
+    for some in stretches(source):
+        sample.take(some)
     account = sample.account()
     span_ms = sample.last_ms - sample.first_ms
     if events_per_day is None and span_ms > 0:

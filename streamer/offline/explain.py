@@ -17,6 +17,7 @@ from streamer.monitors.base import Monitor
 from streamer.monitors.detectable import HORIZONS, SHIFTS, Detectable, Drift, Limit
 from streamer.offline.cost import Sample
 from streamer.offline.estimates import settle, with_windows
+from streamer.offline.joined import stretches
 from streamer.port import Partition
 from streamer.signals.grammar import matches
 
@@ -62,11 +63,10 @@ def explain(
 ) -> tuple[Sample, list[Explained]]:
     """Run the config over the events, and say what came of each series; of one model, and of monitors of a pattern."""
     sample = Sample(with_windows(config), together)
-    for partition, records in source:
-        if records:
-            sample.take(partition, records)
-            for task in sample.tasks.values():
-                settle(task)
+    for some in stretches(source):
+        sample.take(some)
+        for task in sample.tasks.values():
+            settle(task)
     return sample, explained(sample, model, monitor)
 
 

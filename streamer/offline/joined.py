@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.events.batch import Batch, Origin, Record, columns_of, split
+from schemas.events.batch import I64, Batch, Record, reordered, split
+from schemas.events.packed import Packed, united
 from schemas.records.dead_letter import dead_letter
 from streamer.config import model as cfg
 from streamer.engine.admission import RESULTS
@@ -25,83 +26,135 @@ from streamer.port import Out, Partition
 from streamer.signals.columns import group
 
 CHUNK = 500
+Run = tuple[Partition, Sequence[Record]]
 Source = Iterable[tuple[Partition, list[Record]]]
 
 
 class Placed(NamedTuple):
-    """Records of one partition of that log, at their places there, and their events."""
+    """Events of one partition of that log at their offsets there, and the first offset of their records."""
 
     partition: Partition
-    records: list[Record]
+    begin: int
     batch: Batch
 
 
+class Stretch(NamedTuple):
+    """Records that follow each other, and what they are."""
+
+    found: dict[Partition, Batch]  # of each partition, at its own places
+    records: list[Record]  # all, at their places among all
+    batch: Batch  # their events there
+    everywhere: bool  # every partition of the log takes all of them
+
+
 class Joined:
-    """`next`: by partition the next offset of the log that they make together."""
+    """`end`: the place of the next record among all; `next`: by partition the next offset of the log that they make."""
 
     def __init__(self, config: cfg.Config, generation: int = 0) -> None:
         self.config, self.generation, self.erased_by = config, generation, erased_by(config)
-        self.decode = ByTopic(config)
-        self.topic = str(config.topics.ordered)
+        self.decode, self.roles = ByTopic(config), config.roles()
+        self.topic, self.end = str(config.topics.ordered), 0
         self.next = [0] * (config.review.partitions if config.review is not None else 1)
         self.dead_lettered, self.again = 0, 0  # again: what more than one partition takes
 
-    def runs(self, partition: Partition, records: Sequence[Record]) -> Iterator[list[Record]]:
-        """The records cut before and behind those that ask for an erasure: what `take` takes."""
-        if partition[0] not in self.erased_by:
-            yield list(records)
+    def stretches(self, runs: Iterable[Run]) -> Iterator[Stretch]:
+        """The records cut before and behind those that ask for an erasure."""
+        each = [(partition, record) for partition, records in runs for record in records]
+        for (asking, _), some in groupby(each, key=self._asking):
+            take = self._erasing if asking else self._take
+            yield take([*some])
+
+    def _asking(self, one: tuple[Partition, Record]) -> tuple[bool, Partition | None]:
+        (topic, _), record = one
+        asking = topic in self.erased_by and asks(record) is not None
+        return asking, one[0] if asking else None
+
+    def _take(self, some: list[tuple[Partition, Record]]) -> Stretch:
+        """Each topic is decoded at once, and what comes of it stands in the order of all."""
+        begin, self.end = self.end, self.end + len(some)
+        records = [record._replace(offset=begin + place) for place, (_, record) in enumerate(some)]
+        places: dict[Partition, list[int]] = {}
+        for place, (partition, _) in enumerate(some):
+            places.setdefault(partition, []).append(place)
+        parts = [(at, self.decode([records[place] for place in mine], at[0])) for at, mine in places.items()]
+        own = np.array([record.offset for _, record in some], np.int64)
+        found = {at: _at_home(batch, own, begin, some) for at, batch in parts}
+        self.dead_lettered += sum(one.records for batch in found.values() for one in batch.rejects)
+        return Stretch(found, records, self._whole(parts, found), everywhere=False)
+
+    def _erasing(self, some: list[tuple[Partition, Record]]) -> Stretch:
+        begin, self.end = self.end, self.end + len(some)
+        (at, first), *_ = some
+        ids = [(record.offset, id) for _, record in some if (id := asks(record)) is not None]
+        found = erasing(ids, max(first.time_ms, 0))
+        placed = replace(found, offsets=begin + np.arange(len(ids)), next_offset=self.end)
+        self.again += (len(self.next) - 1) * len(ids)
+        records = [record._replace(offset=begin + place) for place, (_, record) in enumerate(some)]
+        return Stretch({at: found}, records, self._whole([(at, placed)], {at: found}), everywhere=True)
+
+    def _whole(self, parts: list[tuple[Partition, Batch]], found: dict[Partition, Batch]) -> Batch:
+        """The events of all in their order; each keeps the place it came from."""
+        whole = united([(0, Packed(*at, False, found[at])) for at, _ in parts], np.zeros(1, np.int64))
+        at = np.concatenate([batch.offsets for _, batch in parts])
+        whole = replace(
+            whole,
+            offsets=at,
+            rows=np.zeros(len(at), np.int32),  # Each is a record there.
+            next_offset=self.end,
+            aliases=self.roles,
+        )
+        return whole if len(parts) == 1 else reordered(whole, np.argsort(at, kind="stable"))
+
+    def shared(self, batch: Batch, everywhere: bool) -> Iterator[Placed]:
+        """What each partition of the log has of the next events of a stretch."""
+        parts = len(self.next)
+        if parts == 1:
+            begin, self.next[0] = self.next[0], batch.next_offset
+            yield Placed((self.topic, 0), begin, batch)
             return
-        for _, some in groupby(records, key=lambda record: asks(record) is not None):
-            yield list(some)
-
-    def take(self, partition: Partition, records: Sequence[Record]) -> tuple[Batch, list[Placed]]:
-        """What was decoded; and the records and their events, without rejects, at their places in that log. All of it
-        is told what is to be erased.
-        """
-        topic, parts = partition[0], range(len(self.next))
-        if topic in self.erased_by and asks(records[0]) is not None:
-            ids = [(one.offset, id) for one in records if (id := asks(one)) is not None]
-            found = erasing(ids, max(records[0].time_ms, 0))
-            self.again += (len(parts) - 1) * len(ids)
-            return found, [self._place(part, partition, records, found) for part in parts]
-        found = self.decode(records, topic)
-        self.dead_lettered += sum(one.records for one in found.rejects)
-        if len(parts) == 1:
-            return found, [self._place(0, partition, records, found)]
-        placed = []
-        for part, batch in split(found, parts_of(found, self.config, len(parts), group)) if len(found.offsets) else ():
-            there = set(batch.offsets.tolist())
-            placed.append(self._place(part, partition, [one for one in records if one.offset in there], batch))
-        return found, placed
-
-    def _place(self, part: int, partition: Partition, records: Sequence[Record], found: Batch) -> Placed:
-        topic, number = partition
-        count = len(found.offsets)
-        code = found.strings.index(topic) if topic in found.strings else len(found.strings)
-        where = np.full(count, code, np.int32), np.full(count, number, np.int32)
-        rows = np.full(count, -1, np.int32) if found.rows is None else found.rows
-        begin, self.next[part] = self.next[part], self.next[part] + len(records)
-        batch = replace(
-            found,
-            offsets=begin + np.searchsorted(columns_of(records).offsets, found.offsets),
-            strings=tuple(dict.fromkeys((*found.strings, topic))),
-            origin=Origin(*where, found.offsets, rows),
-            rejects=(),
-            rows=np.zeros(count, np.int32),  # Each is a record there.
-            next_offset=self.next[part],
-        )
-        return Placed(
-            (self.topic, part), [record._replace(offset=begin + i) for i, record in enumerate(records)], batch
-        )
+        shares = [(part, batch) for part in range(parts)] if everywhere else []
+        if len(batch.offsets) and not everywhere:
+            shares = split(batch, parts_of(batch, self.config, parts, group))
+        for part, mine in shares:
+            there, place = np.unique(mine.offsets, return_inverse=True)
+            begin, self.next[part] = self.next[part], self.next[part] + len(there)
+            own = replace(mine, offsets=begin + place, rejects=(), next_offset=self.next[part])
+            yield Placed((self.topic, part), begin, own)
 
     @property
     def counts(self) -> dict[str, int]:
         """What is to be added to the counts of the tasks, so that all records are accounted for."""
         return {**dict.fromkeys(RESULTS, 0), "dead_lettered": self.dead_lettered, "used": -self.again}
 
-    def letters(self, partition: Partition, batch: Batch) -> list[Out]:
+    def letters(self, stretch: Stretch) -> list[Out]:
         """What is published of those that are no events."""
-        return [Out("dead_letter", *dead_letter(*partition, one, self.generation)) for one in batch.rejects]
+        return [
+            Out("dead_letter", *dead_letter(*at, one, self.generation))
+            for at, batch in stretch.found.items()
+            for one in batch.rejects
+        ]
+
+
+def _at_home(batch: Batch, own: I64, begin: int, some: list[tuple[Partition, Record]]) -> Batch:
+    """Decoded at places among all, at the offsets that the records have."""
+    rejects = tuple(replace(one, record=some[one.record.offset - begin][1]) for one in batch.rejects)
+    return replace(batch, offsets=own[batch.offsets - begin], rejects=rejects)
+
+
+def stretches(source: Source, most: int = CHUNK) -> Iterator[list[Run]]:
+    """Runs that follow each other, some hundred records at a time: one batch of them costs little more than one of a
+    single record.
+    """
+    some, count = list[Run](), 0
+    for partition, records in source:
+        if some and count + len(records) > most:
+            yield some
+            some, count = [], 0
+        if records:
+            some.append((partition, records))
+            count += len(records)
+    if some:
+        yield some
 
 
 def by_time(config: cfg.Config, source: Source) -> Iterator[tuple[Partition, list[Record]]]:

@@ -19,13 +19,15 @@ from streamer.engine.task import Task
 from streamer.engine.tasks import OwnRecords
 from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
-from streamer.offline.joined import Joined, Placed
+from streamer.offline.joined import Joined, Run
 from streamer.offline.packed_file import BROKEN, opened
 from streamer.offline.raw_records import AROUND, record_of
 from streamer.offline.ticks import Ticks
 from streamer.port import Out, Partition, Tick
 
 CHUNK = 500
+ALL = -1
+"""The clock of records of several partitions that come in their order."""
 BASE = {"version": 1, "kafka": {"brokers": "none:9092"}, "topics": {"events": ["inferences"]}}
 """What a config may leave out where no broker is asked."""
 TOLD = ("alerts", "shadow", "incidents", "control", "windows", "review", "dead_letter")
@@ -122,31 +124,41 @@ class Replay:
 
     def step(self, partition: Partition, records: Sequence[Record]) -> list[Out]:
         """What is published of these; their places in a partition ascend."""
-        return [out for cut in self.cuts(partition, records) for out in cut.letters + self.take(cut)]
+        return self.steps([(partition, records)])
 
-    def cuts(self, partition: Partition, records: Sequence[Record]) -> list[Cut]:
+    def steps(self, runs: Sequence[Run]) -> list[Out]:
+        """The same of records of several partitions that follow each other."""
+        return [out for cut in self.cuts(runs) for out in cut.letters + self.take(cut)]
+
+    def cuts(self, runs: Sequence[Run]) -> list[Cut]:
         """The records decoded, and cut where a tick is due, of each task that they are of."""
-        if self.joined is None or partition[0] == self.joined.topic:
-            in_order = partition[0] == self.config.topics.ordered
-            batch = (self.unpack if in_order else self.decode)(records, partition[0])
-            self.rejects.take(partition, batch)
-            return [Cut(partition, records[0].offset, self._parts(partition, records, batch), [])]
+        if self.joined is None or any(topic == self.joined.topic for (topic, _), _ in runs):
+            return [self._cut(partition, records) for partition, records in runs]
         cuts: dict[Partition, Cut] = {}
-        for some in self.joined.runs(partition, records):
-            found, placed = self.joined.take(partition, some)
-            self.rejects.take(partition, found)
-            letters = self.joined.letters(partition, found)
-            for at, mine, batch in placed or [Placed((self.joined.topic, 0), [], found)]:
-                cut = cuts.setdefault(at, Cut(at, self.joined.next[at[1]] - len(mine), [], []))
-                cut.letters.extend(letters)
-                cut.parts.extend(self._parts(at, mine, batch) if mine else ())
-                letters = []
-        newest_ms = max((tick.time_ms for cut in cuts.values() for _, tick in cut.parts if tick is not None), default=0)
-        for part, end in enumerate(self.joined.next):  # Time passes for all of them, as it does in the service.
-            at = self.joined.topic, part
-            for tick in self.ticks.until(at, end, newest_ms):
-                cuts.setdefault(at, Cut(at, end, [], [])).parts.append((None, tick))
+
+        def cut_of(at: Partition, begin: int) -> Cut:
+            return cuts.setdefault(at, Cut(at, begin, [], []))
+
+        at_once = self.joined.topic, ALL
+        for one in self.joined.stretches(runs):
+            for partition, found in one.found.items():
+                self.rejects.take(partition, found)
+            if letters := self.joined.letters(one):
+                cut_of((self.joined.topic, 0), self.joined.next[0]).letters.extend(letters)
+            for batch, tick in self._parts(at_once, one.records, one.batch):
+                for at, begin, mine in () if batch is None else self.joined.shared(batch, one.everywhere):
+                    cut_of(at, begin).parts.append((mine, None))
+                for part, end in enumerate(self.joined.next):  # Time passes for all of them, as in the service.
+                    if tick is not None and end:
+                        at = self.joined.topic, part
+                        cut_of(at, end).parts.append((None, tick._replace(offset=end)))
         return list(cuts.values())
+
+    def _cut(self, partition: Partition, records: Sequence[Record]) -> Cut:
+        in_order = partition[0] == self.config.topics.ordered
+        batch = (self.unpack if in_order else self.decode)(records, partition[0])
+        self.rejects.take(partition, batch)
+        return Cut(partition, records[0].offset, self._parts(partition, records, batch), [])
 
     def _parts(
         self, partition: Partition, records: Sequence[Record], batch: Batch
@@ -161,7 +173,8 @@ class Replay:
             generation, first_end = self.generation, self.first_end
             task = Task(self.config, cut.partition, cut.begin, generation=generation, first_end=first_end)
             task.beats = False  # Signs of life are most of what a tick takes, and nobody reads them here.
-            task.tick_ms = self.ticks.begun_ms.get(cut.partition, 0)
+            begun_ms, (topic, _) = self.ticks.begun_ms, cut.partition
+            task.tick_ms = begun_ms.get(cut.partition, begun_ms.get((topic, ALL), 0))
             self.tasks[cut.partition] = task
         for part, tick in cut.parts:
             if part is not None:

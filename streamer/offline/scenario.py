@@ -239,7 +239,7 @@ def play(plan: Plan, changed: bool, cut: int) -> Came:
         later = Replay(plan.after, fields_of(plan.after), together=True)
         later.tasks = {at: Task.load(plan.after, at, task.dump()) for at, task in engine.tasks.items()}
         if later.joined is not None and engine.joined is not None:
-            later.joined.next = engine.joined.next
+            later.joined.next, later.joined.end = engine.joined.next, engine.joined.end
         later.ticks, engine = engine.ticks, later
         _step(engine, events[turn:], cut, came, answers)
     return came._replace(account=dict(engine.account().counts))

@@ -306,7 +306,7 @@ class Profile:
         self.engine = Replay(config, fields_of(config), ticking=False, together=together)
 
     def take(self, partition: Partition, records: list[Record]) -> None:
-        for part, _ in (one for cut in self.engine.cuts(partition, records) for one in cut.parts):
+        for part, _ in (one for cut in self.engine.cuts([(partition, records)]) for one in cut.parts):
             if part is not None:
                 self.survey.take(part)
                 self.names.take(part)

@@ -48,14 +48,6 @@ class Ticks:
             self.due_ms[partition] = due_ms
         yield batch if begin == 0 else part_of(batch, done, batch.next_offset), None
 
-    def until(self, partition: Partition, offset: int, time_ms: int) -> list[Tick]:
-        """Those that are due by then where no record comes, of a partition that has begun."""
-        found, due_ms = list[Tick](), self.due_ms.get(partition, time_ms + 1)
-        while due_ms <= time_ms:
-            found.append(Tick(offset, due_ms, caught_up=True))
-            due_ms = self.due_ms[partition] = self._next(due_ms, time_ms)
-        return found
-
     def _next(self, due_ms: int, time_ms: int) -> int:
         """When the tick after one is due, by now: after years without records nobody wants to count the minutes."""
         return max(due_ms + self.interval_ms, time_ms - GAP_TICKS_MAX * self.interval_ms)
@@ -65,16 +57,16 @@ class Ticks:
         event, once two in a row have come so far; of those what most agree on.
         """
         columns = columns_of(records)
-        times_ms = np.where(columns.times_ms < TIME_MAX_MS, columns.times_ms, -1)
-        of_events = not (times_ms >= 0).any()
-        if of_events:
-            times_ms = np.full(len(records), -1, np.int64)
-            times_ms[np.searchsorted(columns.offsets, batch.offsets)] = np.where(batch.times_ms > 0, batch.times_ms, -1)
+        own_ms = np.where(columns.times_ms < TIME_MAX_MS, columns.times_ms, -1)
+        times_ms, bare = np.full(len(records), -1, np.int64), own_ms < 0
+        times_ms[np.searchsorted(columns.offsets, batch.offsets)] = np.where(batch.times_ms > 0, batch.times_ms, -1)
+        times_ms[~bare] = own_ms[~bare]
         self._begin(partition, times_ms)
-        if of_events:
-            before = np.concatenate(([self.last_ms.get(partition, -1)], times_ms[:-1]))
-            self.last_ms[partition] = times_ms.item(-1)
-            times_ms = np.minimum(times_ms, before)
+        if bare.any():
+            of_events = times_ms[bare]
+            before = np.concatenate(([self.last_ms.get(partition, -1)], of_events[:-1]))
+            self.last_ms[partition] = of_events.item(-1)
+            times_ms[bare] = np.minimum(of_events, before)
         clock, said = self.clocks.get(partition), list[int]()
         for time_ms in times_ms.tolist():
             if time_ms >= 0 and clock is None:

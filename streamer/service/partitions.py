@@ -11,6 +11,7 @@ from streamer.engine.stage import Stage
 from streamer.kafka.offset_metadata import TICKS_MAX
 from streamer.kafka.parts import NO_BLOCKS, NO_PARTS, names_of
 from streamer.port import Committed, Cut, Kept, Out, Partition, Pointer, Snapshot, Staged, Tick
+from streamer.service.memory import give_back
 
 NOTHING, NEVER = Staged(), Committed(None, None)
 
@@ -132,7 +133,9 @@ def point(owned: LivePartition, pointer: Pointer) -> None:
     owned.ticks = list(newest(owned, pointer.ticks))
     if owned.writing is not None and owned.writing[:2] <= (pointer.position, pointer.ticks):
         owned.writing = None
-    owned.staging = None
+    staged, owned.staging = owned.staging is not None, None
+    if staged:
+        give_back(owned.snapshot_bytes)
 
 
 def stands(owned: LivePartition | None, sent: Committed, snapshot: Snapshot | None) -> bool:

@@ -266,3 +266,32 @@ def test_files_of_a_model_are_one_log_where_its_order_is_asked_for(
     assert len(told) == alerts
     assert [one.get("ordered") is not None for one in told] == [order == "model"] * alerts
     assert {one["trigger"]["topic"] for one in told} == {"in"}, "the place it was sent to"
+
+
+def test_with_labels_and_verdicts_it_tells_what_became_of_them_and_prints_windows_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        'version: 1\nkafka: {brokers: "b:1"}\ntopics: {events: [in], windows: win}\nlabels: {topic: truth}\n'
+        "control: {topic: ctl}\nmonitors: {error: {signal: realised_error, detect: {kind: adwin}}}\n"
+    )
+    begin_s = 1_700_006_400
+    given: dict[str, list[dict[str, Any]]] = {"in": [], "truth": [], "ctl": []}
+    for number in range(200):
+        at = {"model": "m", "event_id": f"e{number}", "time": begin_s + 60 * number}
+        given["in"].append(at | {"prediction": {"label": "a", "confidence": 0.5}})
+        given["truth"].append(at | {"label": "ab"[number % 2], "time": begin_s + 60 * number + 90})
+    given["ctl"].append({"model": "m", "id": "c", "type": "mute", "by": "ada", "why": "x", "time": begin_s + 9000})
+    files = []
+    for topic, said in given.items():
+        (tmp_path / topic).write_text("".join(json.dumps(one) + "\n" for one in said))
+        files += ["--input", f"{topic}:0={tmp_path / topic}"]
+    plain = CliRunner().invoke(main, ["replay", "-c", str(path), *files])
+    [answer] = plain.stdout.splitlines()
+    assert json.loads(answer)["type"] == "io.driftline.control.refused.v1"
+    assert "0 alert records, 1 answer and 0 incident records" in plain.stderr
+    assert "200 labels = 199 matched + 1 that wait for their inference" in plain.stderr or "200 matched" in plain.stderr
+    more = CliRunner().invoke(main, ["replay", "-c", str(path), *files, "--also", "windows"])
+    windows = [json.loads(line) for line in more.stdout.splitlines() if line != answer]
+    assert {one["type"] for one in windows} == {"io.driftline.performance.v1"}
+    assert [one["data"]["error"]["share"] for one in windows][-1] == 0.5
+    assert f"{len(windows)} window records" in more.stderr

@@ -123,7 +123,7 @@ def test_to_go_on_from_a_snapshot_is_to_have_had_the_fault_from_the_beginning(he
     [fault] = faults(asked.specs, surveyed(reader(healthy), configured(), False))
     engine, told = Replay(configured(), fields_of(configured())), Told()
     for partition, records in reader(healthy)(""):
-        [cut] = engine.cuts(partition, records)
+        [cut] = engine.cuts([(partition, records)])
         parts = [(part and fault.changed(part, onsets), tick) for part, tick in cut.parts]
         told.take(engine.take(cut._replace(parts=parts)))
     for one in found.injected:

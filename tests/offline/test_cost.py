@@ -44,7 +44,7 @@ def test_the_state_is_about_that_of_a_snapshot(sample: Path) -> None:
     config = load_text(OWN % 5, "x.yaml", {})
     seen = Sample(config)
     for partition, records in EventFiles((sample,), config):
-        seen.take(partition, records)
+        seen.take([(partition, records)])
     [task] = seen.tasks.values()
     in_all = sum(cost.state_bytes for cost in of(OWN % 5, sample).costs)
     assert 0.5 * len(task.dump()) < in_all < 1.2 * len(task.dump())

@@ -16,7 +16,7 @@ from streamer.config.model import Config
 from streamer.engine.ordering import Ordering
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
-from streamer.offline.joined import Joined, Source, by_time
+from streamer.offline.joined import Joined, Source, by_time, stretches
 from streamer.offline.replay import Replay
 from streamer.port import Out, Partition, Parts
 from streamer.series.feedback import Feedback
@@ -48,14 +48,16 @@ def click(number: int, after_s: int = 5) -> Record:
 
 def test_an_event_keeps_the_place_it_came_from_and_has_one_in_the_whole() -> None:
     joined = Joined(CONFIG)
-    _, [(_, _, first)] = joined.take(IN, [inference(7), Record(8, -1, None, b"{"), inference(9)])
-    found, [(_, records, batch)] = joined.take(CLICKS, [click(3)])
-    assert (first.offsets.tolist(), batch.offsets.tolist(), batch.next_offset, joined.next) == ([0, 2], [3], 4, [4])
-    assert [origin_of(first, n) for n in range(2)] == [("in", 1, 7, -1), ("in", 1, 9, -1)]
-    assert origin_of(batch, 0) == ("clicks", 0, 3, -1)
-    assert [record.offset for record in records] == [3]
-    assert found.offsets.tolist() == [3]
+    runs = [(IN, [inference(7), Record(8, -1, None, b"{")]), (CLICKS, [click(3)]), (IN, [inference(9)])]
+    [one] = joined.stretches(runs)
+    assert (one.batch.offsets.tolist(), one.batch.next_offset, joined.end) == ([0, 2, 3], 4, 4)
+    assert [origin_of(one.batch, n) for n in range(3)] == [("in", 1, 7, -1), ("clicks", 0, 3, -1), ("in", 1, 9, -1)]
+    assert [record.offset for record in one.records] == [0, 1, 2, 3]
+    assert {at: found.offsets.tolist() for at, found in one.found.items()} == {IN: [7, 9], CLICKS: [3]}
+    assert [reject.record.offset for reject in one.found[IN].rejects] == [8]
     assert joined.dead_lettered == 1
+    assert [(begin, mine.offsets.tolist()) for _, begin, mine in joined.shared(one.batch, False)] == [(0, [0, 2, 3])]
+    assert joined.next == [4]
 
 
 def test_what_two_topics_say_is_in_the_order_of_time() -> None:
@@ -85,6 +87,23 @@ def test_a_replay_meets_all_of_them_however_it_is_cut() -> None:
         [alert] = [json.loads(out.value or b"")["data"] for out in outs if out.topic == "alerts"]
         assert (alert["trigger"]["topic"], alert["trigger"]["offset"]) == ("clicks", 49)
     assert len(told) == 1
+
+
+def test_records_of_several_topics_in_turn_are_one_stretch() -> None:
+    source = [(IN, [inference(n) for n in range(700)]), (CLICKS, [click(n) for n in range(700)])]
+    runs = [*by_time(CONFIG, source)]
+    assert len(runs) > 600, "each after the other"
+    assert [sum(len(mine) for _, mine in some) for some in stretches(runs)] == [500, 500, 400]
+    assert [one for some in stretches(runs, 7) for one in some] == runs
+    engines = [Replay(CONFIG, fields_of(CONFIG), together=True) for _ in range(3)]
+    outs = [sorted(str(out) for one in runs for out in engines[0].step(*one))]
+    outs += [
+        sorted(str(out) for some in stretches(runs, most) for out in engine.steps(some))
+        for engine, most in zip(engines[1:], (500, 7), strict=True)
+    ]
+    assert outs[1:] == outs[:1] * 2
+    assert len({task.dump() for engine in engines for task in engine.tasks.values()}) == 1
+    assert [engine.account() for engine in engines[1:]] == [engines[0].account()] * 2
 
 
 def test_dead_letters_name_their_own_place_and_are_accounted_for() -> None:
@@ -172,9 +191,8 @@ def served_of(config: Config, source: Source, cut: int, decode_at: str) -> tuple
 @pytest.mark.parametrize("cut", [500, 3])
 def test_files_of_raw_topics_are_taken_as_the_service_takes_the_topics(cut: int) -> None:
     engine = Replay(PEOPLE, fields_of(PEOPLE), ticking=False, together=True)
-    for partition, records in by_time(PEOPLE, raw_topics()):
-        for begin in range(0, len(records), cut):
-            engine.step(partition, records[begin : begin + cut])
+    for some in stretches(by_time(PEOPLE, raw_topics()), cut):
+        engine.steps(some)
     tasks, letters = served_of(PEOPLE, raw_topics(), cut, "drift-ordered")
     [at] = [at for at, task in tasks.items() if "m" in task.admission.newest_ms]
     task, served = engine.tasks[at], tasks[at]
@@ -211,7 +229,7 @@ def test_files_have_the_items_of_a_day_that_the_service_has() -> None:
         mine.append(Record(len(mine), -1, None, json.dumps(said).encode()))
     source: list[tuple[Partition, list[Record]]] = [(("in", number), mine) for number, mine in files.items()]
     engine = Replay(ASKED, fields_of(ASKED), ticking=False, together=True)
-    outs = [out for partition, records in by_time(ASKED, source) for out in engine.step(partition, records)]
+    outs = [out for some in stretches(by_time(ASKED, source)) for out in engine.steps(some)]
     served, _ = served_of(ASKED, source, 500, "drift-ordered")
 
     def items(outs: Iterable[Out]) -> list[tuple[str, str]]:
@@ -225,10 +243,16 @@ def test_files_have_the_items_of_a_day_that_the_service_has() -> None:
 
 
 def test_time_passes_for_models_that_are_silent_in_other_partitions() -> None:
-    engine = Replay(ASKED, fields_of(ASKED), together=True)
+    given, states = list[Record](), list[dict[Partition, bytes]]()
     for number in range(400):
         model = f"m{number % 5}" if number < 20 else "m0"
         said = {"model": model, "event_id": f"e{number}", "time": 1_700_006_400 + 60 * number, "features": {"a": 1}}
-        engine.step(("in", 0), [Record(number, -1, None, json.dumps(said).encode())])
-    assert len(engine.tasks) > 1
-    assert len({task.tick_ms for task in engine.tasks.values()}) == 1
+        given.append(Record(number, -1, None, json.dumps(said).encode()))
+    for size in (1, 7, 400):
+        engine = Replay(ASKED, fields_of(ASKED), together=True)
+        for begin in range(0, len(given), size):
+            engine.step(("in", 0), given[begin : begin + size])
+        assert len(engine.tasks) > 1
+        assert len({task.tick_ms for task in engine.tasks.values()}) == 1
+        states.append({at: task.dump() for at, task in engine.tasks.items()})
+    assert states[1:] == states[:1] * 2, "wherever it is cut"

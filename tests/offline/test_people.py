@@ -45,7 +45,7 @@ def sample() -> Sample:
     }
     found = Sample(CONFIG, together=True)
     for partition, some in by_time(CONFIG, [((topic, 0), records(told)) for topic, told in of.items()]):
-        found.take(partition, some)
+        found.take([(partition, some)])
     return found
 
 

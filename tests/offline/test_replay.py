@@ -76,7 +76,7 @@ def test_without_signs_of_life_a_task_is_the_same() -> None:
     first = engine.step(life.AT, records[:1])
     other.step(life.AT, records[:1])
     other.tasks[life.AT].beats = True
-    [cut] = other.cuts(life.AT, records[1:])
+    [cut] = other.cuts([(life.AT, records[1:])])
     assert (engine.step(life.AT, records[1:]), first) == (other.take(cut), [])
     assert engine.tasks[life.AT].ticks == 30 - 1
     assert engine.tasks[life.AT].dump() == other.tasks[life.AT].dump()

@@ -67,7 +67,7 @@ def test_labels_and_feedback_are_no_inferences_and_go_on_when_a_model_is_silent(
     lines += [{"model": "other", "time": 9, "done": "no", "of": "a"}]
     records = [Record(i, -1, None, json.dumps(line).encode()) for i, line in enumerate(lines)]
     config, found = configured(EAGER + more), Survey()
-    [cut] = Replay(config, fields_of(config), ticking=False).cuts(("inferences", 0), records)
+    [cut] = Replay(config, fields_of(config), ticking=False).cuts([(("inferences", 0), records)])
     [(part, _)] = cut.parts
     assert part is not None
     found.take(part)

@@ -60,3 +60,12 @@ def test_after_years_nobody_counts_the_minutes() -> None:
     years = 3 * 365 * 86_400.0
     ticks = cut(records([0, 1, *(years + i for i in range(6))]))[1]
     assert GAP_TICKS_MAX <= len(ticks) <= GAP_TICKS_MAX + 2
+
+
+def test_records_with_and_without_a_time_of_their_own_make_one_clock_however_they_are_cut() -> None:
+    """As those of two files do, which come in the order of their times."""
+    both = zip(records([i * 7.0 for i in range(80)]), records([i * 7.0 + 1 for i in range(80)], True), strict=True)
+    given = [record._replace(offset=offset) for offset, record in enumerate(one for pair in both for one in pair)]
+    whole = cut(given)
+    assert len(whole[1]) == 9
+    assert [cut(given, size) for size in (1, 3, 10)] == [whole] * 3
