@@ -5,7 +5,7 @@ An edge fires at once. What ends it is its monitor's `resolve`: that its values 
 stretches of them say CLEAR and BREACH, see `recovery.py`), that no other edge came, or only that it was accepted. A
 level is pending until it has held for `for`; it, and an edge that is back, resolves once it has been clear for
 `keep_firing_for`; where nobody said how long that is, and it comes again within `accept_after`, for twice as long as it
-was clear before that: what comes and goes is one alert. After one resolved, `cooldown` keeps it quiet. All durations
+was clear before that: what comes and goes is one alert. So does one that ends since no other edge came. After one resolved, `cooldown` keeps it quiet. All durations
 are event time of the alert's own model: while a producer is silent nothing resolves, because silence is not health. One
 series of one monitor has at most one open alert, so one shift opens one alert.
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import takewhile
 from operator import attrgetter
 from typing import Any
 
@@ -46,16 +47,15 @@ from streamer.alerts.alert import (
 )
 from streamer.alerts.holds import Holds
 from streamer.alerts.recovery import recovery_of
-from streamer.alerts.timetable import Key, Timers, Timetable, part_end
+from streamer.alerts.timetable import REPEAT, Key, Timers, Timetable, clear_for, due_of, part_end
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import moved_of
 from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Finding
 from streamer.signals.columns import I64, Bool
 
 HELD = "held"
-REPEAT = "repeat"
 ACCEPT = "accept"
-"""What timers say: the state has lasted long enough, it is time to tell it again, the new level is the normal."""
+"""What timers say besides REPEAT: the state has lasted long enough, the new level is the normal."""
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.
@@ -85,20 +85,6 @@ ENDS = {ACCEPT: ACCEPTED, GONE: GONE}
 """How an alert ended that did not by itself."""
 REPEATS_KEPT = 4
 """Intervals that a reader may miss before the alert is over for them: what Prometheus grants."""
-
-
-def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> int | None:
-    """When the state that the alert is in now, and was not `before` the signal, has been held long enough."""
-    if alert.state == QUIET:
-        return None
-    if alert.state == PENDING:
-        return now_ms + policy.for_ms if before == QUIET else alert.due_ms
-    if signal == REPEAT:
-        return alert.due_ms
-    if alert.state == FIRING:
-        # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
-        return now_ms + max(policy.keep_firing_for_ms, 1) if alert.how == FADED else None
-    return alert.due_ms if before == FADING else now_ms + max(policy.keep_firing_for_ms, alert.keep_ms)
 
 
 def told_of(
@@ -181,7 +167,7 @@ class AlertBook:
             if batch.rows is not None:
                 at = at._replace(row=batch.rows.item(event), origin=origin_of(batch, event))
             if timers.next.get(code) == event:
-                notices += self.tick(model, at)
+                notices += self.tick(model, at, but=self._seen_again(queue, event))
             while queue and queue[-1].event == event:
                 notices += self.apply(queue.pop(), model, at)
             timers.look(code, event + 1)
@@ -202,6 +188,14 @@ class AlertBook:
             else:
                 self.signal(alert, HELD if held else REPEAT, at, notices)
         return notices
+
+    def _seen_again(self, queue: Sequence[Finding], event: int) -> list[Key]:
+        """What would end by no other hit that came, and is hit by this very event: between the two its model was
+        silent. `queue`: the findings that are left, the next one last.
+        """
+        here = takewhile(lambda finding: finding.event == event, reversed(queue))
+        hit = [(self.names[finding.monitor], finding.row) for finding in here if finding.signal == DRIFT]
+        return [key for key in hit if (alert := self.alerts.get(key)) and alert.how == FADED and alert.state == FIRING]
 
     def accept(self, model: str, at: Moment) -> list[Notice]:
         """What is the normal of this model by now resolves; whatever else is due comes before it."""
@@ -296,8 +290,8 @@ class AlertBook:
             self._tell(alert, told_of(alert, status, at, ended, policy.repeat_ms, self.news_from), notices)
         if status == "resolved":
             alert.ack, alert.cleared_ms = None, 0
-            if before == FADING and signal == HELD and due is not None:
-                alert.cleared_ms = due - max(policy.keep_firing_for_ms, alert.keep_ms)
+            if signal == HELD and due is not None:
+                alert.cleared_ms = due - clear_for(alert, policy)
             alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None
             alert.how, alert.recovery = RECOVERED, None
         alert.due_ms = due_of(alert, before, signal, at.now_ms, policy)
