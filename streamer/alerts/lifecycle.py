@@ -1,13 +1,14 @@
 """The alert book: a lifecycle over findings. Time is an argument, transitions are data, the order is the log's.
 
-Theory of operation. A finding is an edge (a change point: DRIFT) or a level (a window verdict: BREACH or CLEAR).
-An edge fires at once. What ends it is its monitor's `resolve`: that its values are back where they were before (then
+Theory of operation. A finding is an edge (a change point: DRIFT) or a level (a window verdict: BREACH or CLEAR). An
+edge fires at once. What ends it is its monitor's `resolve`: that its values are back where they were before (then
 stretches of them say CLEAR and BREACH, see `recovery.py`), that no other edge came, or only that it was accepted. A
 level is pending until it has held for `for`; it, and an edge that is back, resolves once it has been clear for
 `keep_firing_for`; where nobody said how long that is, and it comes again within `accept_after`, for twice as long as it
-was clear before that: what comes and goes is one alert. So does one that ends since no other edge came. After one resolved, `cooldown` keeps it quiet. All durations
-are event time of the alert's own model: while a producer is silent nothing resolves, because silence is not health. One
-series of one monitor has at most one open alert, so one shift opens one alert.
+was clear before that: what comes and goes is one alert. So is what ends since no other edge came. After one resolved,
+`cooldown` keeps it quiet. All durations are event time of the alert's own model: while a producer is silent nothing
+resolves, because silence is not health. One series of one monitor has at most one open alert, so one shift opens one
+alert.
 
 An open alert is told again every `repeat_interval`, for readers who take what they hear no more of for ended; there
 time passes by ticks, too. Its sequence is a matter of the time since it fired, so that whoever repeats it without the
@@ -101,7 +102,7 @@ def told_of(
     if not over:
         ended_ms, how = max(opened.time_ms, alert.fired_ms) + lasted_ms + REPEATS_KEPT * every_ms, ""
     assert ended_ms is not None
-    level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
+    level = None if recovery is None else Level(*(getattr(recovery, name) for name in Level._fields))
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
     more = level, alert.retained, news_from
     told = Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more, again=alert.keep_ms > 0)
@@ -259,7 +260,7 @@ class AlertBook:
         first_offset = max(self.first_offset(alert.monitor, alert.row, at.offset), 0)
         alert.opened = Opened(at.offset, at.time_ms, first_offset, finding.evidence, at.row, at.origin)
         alert.detections, alert.peak = 0, 0.0
-        moved = moved_of(finding.evidence) if edge else None
+        moved = moved_of(finding.evidence, policy.ranks) if edge else None
         alert.recovery = recovery_of(moved, policy.recover_band, policy.side) if moved is not None else None
         alert.edge = edge
         # Without a before there is nothing that it could be back to.

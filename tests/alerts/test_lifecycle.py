@@ -23,7 +23,8 @@ from streamer.alerts.alert import (
     Notice,
     Policy,
 )
-from streamer.alerts.lifecycle import ACCEPT, HELD, REPEAT, TRANSITIONS, AlertBook
+from streamer.alerts.lifecycle import ACCEPT, HELD, TRANSITIONS, AlertBook
+from streamer.alerts.timetable import REPEAT
 from streamer.monitors.evidence import Edge
 from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Finding
 from streamer.monitors.following import Stretch
@@ -263,7 +264,7 @@ def stretch(mean: float, second: int, n: int = 32) -> Stretch:
 def test_an_edge_with_a_before_recovers_when_it_stayed_back() -> None:
     book = make(m=Policy(0, 10_000, 0))
     [fired] = found(book, 0, DRIFT, 0, evidence=shift(500, 100.0, 20.0, 150.0))
-    assert fired.level == (100.0, 10.0, True, (40, 150.0, 20.0, 100, 139, 100_000, 139_000))
+    assert fired.level == (100.0, 10.0, True, (40, 150.0, 20.0, 100, 139, 100_000, 139_000), False)
     for second, mean, state in ((20, 149.0, FIRING), (30, 111.0, FIRING), (40, 107.0, FADING), (45, 130.0, FIRING)):
         for _ in range(4):  # A band of half a deviation needs 100 values.
             assert found(book, 0, STRETCH, second, evidence=stretch(mean, second)) == []
