@@ -32,6 +32,7 @@ class Policy(NamedTuple):
     recover_band: float = 0.5
     side: int = 0  # the way that an edge must go, 0 for both
     longer: bool = False  # whether what comes again must be clear for longer: nobody has said for how long
+    ranks: bool = False  # whether its edges may be of another spread, not of another mean
 
 
 Origin = tuple[str, int, int, int]
@@ -150,6 +151,7 @@ class Level(NamedTuple):
     band: float
     away: bool
     now: Summary
+    wide: bool = False  # it is its deviation that moved, and `before` is that
 
 
 class Notice(NamedTuple):

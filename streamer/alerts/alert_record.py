@@ -148,13 +148,19 @@ def level_json(level: Level | None, episode: Episode) -> str:
     """Where the series stands, which changes less often than its alert is told."""
     if level is None:
         return "null"
-    before, band, away, now = level
+    before, band, away, now, wide = level
     for known, was_away, text in episode.levels:
         if known is now and was_away == away:
             return text
-    text = wire.written({"before": before, "band": band, "away": away, "now": summary(now)})
+    said = {"before": before, "band": band, "away": away, "now": summary(now)}
+    text = wire.written({**said, "spread": True} if wide else said)
     episode.levels[:] = [(now, away, text)]
     return text
+
+
+def place_of(level: Level) -> tuple[float, float, str]:
+    """Where the series is, and was before; and what of it, where that is not its mean."""
+    return (level.now[2], level.before, "deviation ") if level.wide else (level.now[1], level.before, "")
 
 
 def verdict(notice: Notice, labels: Mapping[str, str], over: str = MonitorBase.over, latest: str = "") -> str:
@@ -163,7 +169,7 @@ def verdict(notice: Notice, labels: Mapping[str, str], over: str = MonitorBase.o
     """
     if notice.status == "firing":
         return "found in retained history" if notice.retained else "found"
-    where = now_before(labels["signal"], notice.level.now[1], notice.level.before) if notice.level else ""
+    where = now_before(labels["signal"], *place_of(notice.level)) if notice.level else ""
     away = notice.level is not None and notice.level.away
     if notice.status == "renewed":
         firing = f"still firing, by now {latest}" if latest else "still firing"

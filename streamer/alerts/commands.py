@@ -20,7 +20,8 @@ from streamer.alerts.alert import FADING, FIRING, Acknowledged, Alert, Moment, N
 from streamer.alerts.alert_record import AlertRecords, number_of
 from streamer.alerts.holds import Holds, Mute
 from streamer.alerts.learning import Learning, Lesson
-from streamer.alerts.lifecycle import REPEAT, AlertBook
+from streamer.alerts.lifecycle import AlertBook
+from streamer.alerts.timetable import REPEAT
 from streamer.config.units import parse_duration
 from streamer.signals.roles import COMMAND
 

@@ -1,13 +1,14 @@
 """The alert book: a lifecycle over findings. Time is an argument, transitions are data, the order is the log's.
 
-Theory of operation. A finding is an edge (a change point: DRIFT) or a level (a window verdict: BREACH or CLEAR).
-An edge fires at once. What ends it is its monitor's `resolve`: that its values are back where they were before (then
+Theory of operation. A finding is an edge (a change point: DRIFT) or a level (a window verdict: BREACH or CLEAR). An
+edge fires at once. What ends it is its monitor's `resolve`: that its values are back where they were before (then
 stretches of them say CLEAR and BREACH, see `recovery.py`), that no other edge came, or only that it was accepted. A
 level is pending until it has held for `for`; it, and an edge that is back, resolves once it has been clear for
 `keep_firing_for`; where nobody said how long that is, and it comes again within `accept_after`, for twice as long as it
-was clear before that: what comes and goes is one alert. After one resolved, `cooldown` keeps it quiet. All durations
-are event time of the alert's own model: while a producer is silent nothing resolves, because silence is not health. One
-series of one monitor has at most one open alert, so one shift opens one alert.
+was clear before that: what comes and goes is one alert. So is what ends since no other edge came. After one resolved,
+`cooldown` keeps it quiet. All durations are event time of the alert's own model: while a producer is silent nothing
+resolves, because silence is not health. One series of one monitor has at most one open alert, so one shift opens one
+alert.
 
 An open alert is told again every `repeat_interval`, for readers who take what they hear no more of for ended; there
 time passes by ticks, too. Its sequence is a matter of the time since it fired, so that whoever repeats it without the
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import takewhile
 from operator import attrgetter
 from typing import Any
 
@@ -46,16 +48,15 @@ from streamer.alerts.alert import (
 )
 from streamer.alerts.holds import Holds
 from streamer.alerts.recovery import recovery_of
-from streamer.alerts.timetable import Key, Timers, Timetable, part_end
+from streamer.alerts.timetable import REPEAT, Key, Timers, Timetable, clear_for, due_of, part_end
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import moved_of
 from streamer.monitors.finding import BREACH, CLEAR, DRIFT, NEITHER, STRETCH, Finding
 from streamer.signals.columns import I64, Bool
 
 HELD = "held"
-REPEAT = "repeat"
 ACCEPT = "accept"
-"""What timers say: the state has lasted long enough, it is time to tell it again, the new level is the normal."""
+"""What timers say besides REPEAT: the state has lasted long enough, the new level is the normal."""
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     # (state, signal): (next state, status to publish). A pair that is missing is a bug and raises.
@@ -87,20 +88,6 @@ REPEATS_KEPT = 4
 """Intervals that a reader may miss before the alert is over for them: what Prometheus grants."""
 
 
-def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> int | None:
-    """When the state that the alert is in now, and was not `before` the signal, has been held long enough."""
-    if alert.state == QUIET:
-        return None
-    if alert.state == PENDING:
-        return now_ms + policy.for_ms if before == QUIET else alert.due_ms
-    if signal == REPEAT:
-        return alert.due_ms
-    if alert.state == FIRING:
-        # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
-        return now_ms + max(policy.keep_firing_for_ms, 1) if alert.how == FADED else None
-    return alert.due_ms if before == FADING else now_ms + max(policy.keep_firing_for_ms, alert.keep_ms)
-
-
 def told_of(
     alert: Alert, status: str, at: Moment, ended: tuple[int | None, str], every_ms: int, news_from: int
 ) -> Notice:
@@ -115,7 +102,7 @@ def told_of(
     if not over:
         ended_ms, how = max(opened.time_ms, alert.fired_ms) + lasted_ms + REPEATS_KEPT * every_ms, ""
     assert ended_ms is not None
-    level = None if recovery is None else Level(recovery.before, recovery.band, recovery.away, recovery.now)
+    level = None if recovery is None else Level(*(getattr(recovery, name) for name in Level._fields))
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
     more = level, alert.retained, news_from
     told = Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
@@ -181,7 +168,7 @@ class AlertBook:
             if batch.rows is not None:
                 at = at._replace(row=batch.rows.item(event), origin=origin_of(batch, event))
             if timers.next.get(code) == event:
-                notices += self.tick(model, at)
+                notices += self.tick(model, at, but=self._seen_again(queue, event))
             while queue and queue[-1].event == event:
                 notices += self.apply(queue.pop(), model, at)
             timers.look(code, event + 1)
@@ -202,6 +189,14 @@ class AlertBook:
             else:
                 self.signal(alert, HELD if held else REPEAT, at, notices)
         return notices
+
+    def _seen_again(self, queue: Sequence[Finding], event: int) -> list[Key]:
+        """What would end by no other hit that came, and is hit by this very event: between the two its model was
+        silent. `queue`: the findings that are left, the next one last.
+        """
+        here = takewhile(lambda finding: finding.event == event, reversed(queue))
+        hit = [(self.names[finding.monitor], finding.row) for finding in here if finding.signal == DRIFT]
+        return [key for key in hit if (alert := self.alerts.get(key)) and alert.how == FADED and alert.state == FIRING]
 
     def accept(self, model: str, at: Moment) -> list[Notice]:
         """What is the normal of this model by now resolves; whatever else is due comes before it."""
@@ -265,7 +260,7 @@ class AlertBook:
         first_offset = max(self.first_offset(alert.monitor, alert.row, at.offset), 0)
         alert.opened = Opened(at.offset, at.time_ms, first_offset, finding.evidence, at.row, at.origin)
         alert.detections, alert.peak, alert.latest = 0, 0.0, None
-        moved = moved_of(finding.evidence) if edge else None
+        moved = moved_of(finding.evidence, policy.ranks) if edge else None
         alert.recovery = recovery_of(moved, policy.recover_band, policy.side) if moved is not None else None
         alert.edge = edge
         # Without a before there is nothing that it could be back to.
@@ -296,8 +291,8 @@ class AlertBook:
             self._tell(alert, told_of(alert, status, at, ended, policy.repeat_ms, self.news_from), notices)
         if status == "resolved":
             alert.ack, alert.cleared_ms, alert.latest = None, 0, None
-            if before == FADING and signal == HELD and due is not None:
-                alert.cleared_ms = due - max(policy.keep_firing_for_ms, alert.keep_ms)
+            if signal == HELD and due is not None:
+                alert.cleared_ms = due - clear_for(alert, policy)
             alert.quiet_until_ms, alert.suppressed, alert.repeat_ms = at.now_ms + policy.cooldown_ms, 0, None
             alert.how, alert.recovery = RECOVERED, None
         alert.due_ms = due_of(alert, before, signal, at.now_ms, policy)

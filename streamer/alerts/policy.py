@@ -5,6 +5,10 @@ from __future__ import annotations
 from streamer.alerts.alert import Policy
 from streamer.config import model as cfg
 from streamer.monitors.edges import DIRECTIONS
+from streamer.signals.kinds import phrase_of
+
+RANKS = frozenset({"shiryaev_roberts", "envelope"})
+"""Kinds that tell any change of a distribution."""
 
 
 def policy_of(monitor: cfg.Monitor) -> Policy:
@@ -18,4 +22,5 @@ def policy_of(monitor: cfg.Monitor) -> Policy:
         monitor.recover_band,
         DIRECTIONS.get(monitor.detect.direction, 0),
         "keep_firing_for_ms" not in monitor.model_fields_set,
+        monitor.detect.kind in RANKS and not phrase_of(monitor.signal, 0),
     )

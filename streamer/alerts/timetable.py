@@ -8,13 +8,35 @@ from collections.abc import Mapping
 import numpy as np
 
 from schemas.events.batch import Batch
+from streamer.alerts.alert import FADED, FADING, FIRING, PENDING, QUIET, Alert, Policy
 from streamer.signals.columns import I64, Bool
 
 Key = tuple[str, int]
 """Monitor and row."""
 
 
+REPEAT = "repeat"
+"""What a timer says that ends nothing: it is time to tell it again."""
 NO_TIMES: Mapping[Key, int] = {}
+
+
+def clear_for(alert: Alert, policy: Policy) -> int:
+    """How long an alert must be clear until it is over."""
+    # An edge that could fade at once would publish a resolution with no time between: give it 1 ms.
+    return max(policy.keep_firing_for_ms, alert.keep_ms, 1 if alert.how == FADED else 0)
+
+
+def due_of(alert: Alert, before: str, signal: str, now_ms: int, policy: Policy) -> int | None:
+    """When the state that the alert is in now, and was not `before` the signal, has been held long enough."""
+    if alert.state == QUIET:
+        return None
+    if alert.state == PENDING:
+        return now_ms + policy.for_ms if before == QUIET else alert.due_ms
+    if signal == REPEAT:
+        return alert.due_ms
+    if alert.state == FIRING:
+        return now_ms + clear_for(alert, policy) if alert.how == FADED else None
+    return alert.due_ms if before == FADING else now_ms + clear_for(alert, policy)
 
 
 class Timetable:

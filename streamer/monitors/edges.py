@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from streamer.monitors.evidence import (
     edge_of,
     question_of,
     returned,
+    spread_moved,
     standard_of,
     summary_of,
 )
@@ -41,11 +41,6 @@ from streamer.signals.kinds import phrase_of, turned
 
 LOOKS = 10
 """A series whose edge is open is looked at so many times within `keep_firing_for`, or less often."""
-SPREAD = 0.4
-CHANCE = 3.0
-"""The deviation is the news where its logarithm moved by more than SPREAD, and the mean, in deviations, by less than
-that, or by less than so many standard errors of the wider values.
-"""
 RAISED = AdwinBank, CompiledAdwin, PageHinkleyBank, CompiledPageHinkley, ShiryaevRobertsBank
 """Banks that begin anew with an alarm: if it is held since it is weak they never get to a strong one."""
 DIRECTIONS: dict[str, int] = {"up": 1, "down": -1}
@@ -172,11 +167,9 @@ class RankMonitor(EdgeMonitor):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         signal, before, after = labels["signal"], told["evidence"]["before"], told["evidence"]["after"]
         moved = told["finding"]["effect"]["deviations"]
-        if moved is not None and min(before["std"], after["std"]) > 0 and not phrase_of(signal, 0):
-            wider = after["std"] / before["std"]
-            spread, chance = abs(log(wider)), CHANCE * wider / sqrt(after["n"])
-            if spread > SPREAD and abs(moved) < max(spread, chance):
-                return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
+        number = moved is not None and not phrase_of(signal, 0)
+        if number and spread_moved(before["std"], after["std"], after["n"], moved):
+            return f"standard deviation of {signal} went {from_to(signal, before['std'], after['std'])}"
         return super().sentence(labels, told)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import log, sqrt
 from typing import Any, NamedTuple
 
 from detectors.bank import CALIBRATED, SCHOOL, TIERLESS, TIERS
@@ -14,6 +15,12 @@ from schemas.records.alert import rfc3339
 from streamer.series.table import SeriesTable
 
 DIRECTION_NAMES = {1: "up", -1: "down", 0: "unknown"}
+
+SPREAD = 0.4
+CHANCE = 3.0
+"""The deviation is the news where its logarithm moved by more than SPREAD, and the mean, in deviations, by less than
+that, or by less than so many standard errors of the wider values.
+"""
 
 Part = dict[str, Any] | None
 Evidence = dict[str, Any]
@@ -183,6 +190,18 @@ class Moved(NamedTuple):
     std: float
     n: int  # values of that
     after: Summary
+    wide: bool = False  # whether it is the deviation that moved
+
+
+def spread_moved(was: float, now: float, n: int, moved: float) -> bool:
+    """Whether the deviation, which went from `was` to `now` in n values, is the news, and not the mean, which moved by
+    so many deviations: it moved by more than SPREAD and than the mean, or beyond chance and the mean did not.
+    """
+    if min(was, now) <= 0.0:
+        return False
+    spread, unsure = abs(log(now / was)), CHANCE / sqrt(max(n, 1))
+    away, chance = abs(moved), unsure * now / was
+    return (spread > SPREAD and away < max(spread, chance)) or (spread > max(SPREAD / 2, unsure) and away < chance)
 
 
 def summary_of(state: Sequence[Any]) -> Summary:
@@ -192,9 +211,10 @@ def summary_of(state: Sequence[Any]) -> Summary:
     return int(n), float(mean), float(std), first_offset, last_offset, first_ms, last_ms
 
 
-def moved_of(given: Any) -> Moved | None:
+def moved_of(given: Any, ranks: bool = False) -> Moved | None:
     """What an edge could be back at, and where it is; None where its series had nothing to be compared with, and of the
-    verdicts of windows. A series that fell back to what it is compared with is where it should be.
+    verdicts of windows. A series that fell back to what it is compared with is where it should be. `ranks`: of a
+    monitor that tells of any change of numbers.
     """
     if isinstance(given, dict) or not given:
         return None
@@ -203,7 +223,11 @@ def moved_of(given: Any) -> Moved | None:
     if standard is None or after is None:
         return None
     n, mean, std = numbers_of(standard)
-    return Moved(mean, std, n, after)
+    wide = False
+    if ranks and before is not None and std > 0.0:
+        _, was, wide_was = numbers_of(before)
+        wide = spread_moved(wide_was, after[2], after[0], (after[1] - was) / std)
+    return Moved(mean, std, n, after, wide)
 
 
 def told(given: Evidence | Edge) -> Evidence:

@@ -20,7 +20,9 @@ from streamer.signals.columns import F64, I64, Column
 
 LENGTH = 100
 """Values of a stretch at least: their mean is off by a tenth of a deviation."""
-FIELDS = {"n": "i8", "total": "f8", "first_offset": "i8", "first_time_ms": "i8"}
+FIELDS = {"n": "i8", "total": "f8", "first_offset": "i8", "first_time_ms": "i8", "first": "f8", "squares": "f8"}
+APART = 1e140
+"""Further apart no two values are: the sum of the squares stays finite."""
 NEAR = 4
 """Events that are looked at one by one for the next of a model, which nearly always is among them."""
 Begun = dict[int, list[int]]
@@ -36,6 +38,8 @@ class Stretch(NamedTuple):
     last_offset: int
     first_time_ms: int
     last_time_ms: int
+    first: float = 0.0
+    squares: float = 0.0  # of the distances from the first value, which tell the spread of large numbers, too
 
 
 class Following:
@@ -89,11 +93,14 @@ class Following:
         first, which = np.unique(rows[fresh], return_index=True)
         self.at["first_offset"][first] = batch.offsets[column.events[places[fresh][which]]]
         self.at["first_time_ms"][first] = times[fresh][which]
+        values = np.clip(column.values[places], -HUGE, HUGE)
+        self.at["first"][first] = values[fresh][which]
         counts = np.bincount(rows, minlength=len(wanted))
         late = rows[times >= self.at["first_time_ms"][rows] + self.span_ms]
         single = (np.bincount(late, minlength=len(wanted)) > 0) & (self.at["n"] + counts >= LENGTH)
         bulk = ~single[rows]
-        np.add.at(self.at["total"], rows[bulk], np.clip(column.values[places[bulk]], -HUGE, HUGE))
+        np.add.at(self.at["total"], rows[bulk], values[bulk])
+        np.add.at(self.at["squares"], rows[bulk], _squares(values[bulk], self.at["first"][rows[bulk]]))
         self.at["n"] += np.where(single, 0, counts)
         return self._each(batch, column, order, begun, np.flatnonzero(single))
 
@@ -124,21 +131,22 @@ class Following:
 
     def _take(self, row: int, values: F64, offsets: I64, times: I64) -> list[tuple[int, Stretch]]:
         """A row's next values: where stretches ended, and those."""
-        n, total, first_offset, first_ms = (self.at[name].item(row) for name in FIELDS)
+        n, total, first_offset, first_ms, first, squares = (self.at[name].item(row) for name in FIELDS)
         begin, ended = 0, list[tuple[int, Stretch]]()
         while begin < len(values):
             if n == 0:
-                first_offset, first_ms = offsets.item(begin), times.item(begin)
+                first_offset, first_ms, first = offsets.item(begin), times.item(begin), values.item(begin)
             late = np.flatnonzero(times[begin + max(LENGTH - n - 1, 0) :] >= first_ms + self.span_ms)
             end = begin + max(LENGTH - n, 1) + late.item(0) if len(late) else len(values)
             n, total = n + end - begin, _added(total, values[begin:end])
+            squares = _added(squares, _squares(values[begin:end], first))
             if len(late):
                 last = end - 1
-                stretch = Stretch(n, total, first_offset, offsets.item(last), first_ms, times.item(last))
-                ended.append((last, stretch))
-                n, total = 0, 0.0
+                where = first_offset, offsets.item(last), first_ms, times.item(last)
+                ended.append((last, Stretch(n, total, *where, first, squares)))
+                n, total, squares = 0, 0.0, 0.0
             begin = end
-        for name, value in zip(FIELDS, (n, total, first_offset, first_ms), strict=True):
+        for name, value in zip(FIELDS, (n, total, first_offset, first_ms, first, squares), strict=True):
             self.at[name][row] = value
         return ended
 
@@ -155,8 +163,12 @@ class Following:
 
     def load(self, state: Sequence[Any], rows: int) -> None:
         """Raises ValueError."""
-        found = {int(row): (int(n), float(total), int(at), int(ms)) for row, n, total, at, ms in state}
-        if any(not 0 <= row < rows or n < 0 for row, (n, *_) in found.items()):
+        # Older snapshots have no squares; only of alerts that began since somebody asks for them.
+        found = {
+            int(row): (int(n), float(total), int(at), int(ms), *map(float, more or (0.0, 0.0)))
+            for row, n, total, at, ms, *more in state
+        }
+        if any(not 0 <= row < rows or one[0] < 0 or len(one) != len(FIELDS) for row, one in found.items()):
             raise ValueError("a series that is followed and cannot be")
         self.resize(rows)
         for row, stretch in found.items():
@@ -185,6 +197,11 @@ def _added(total: float, values: F64) -> float:
     values = values.copy()
     values[0] += total
     return float(np.add.accumulate(values)[-1])
+
+
+def _squares(values: F64, first: F64 | float) -> F64:
+    apart = np.clip(values - first, -APART, APART)
+    return apart * apart
 
 
 def begun_by(found: Iterable[Finding]) -> dict[int, Begun]:

@@ -19,7 +19,7 @@ from streamer.monitors.base import MonitorBase, MonitorSpec
 from streamer.monitors.calm import Calm
 from streamer.monitors.evidence import Evidence, evidence
 from streamer.monitors.finding import NEITHER, Finding
-from streamer.monitors.seasons import slots_of
+from streamer.monitors.seasons import around, moderated, number_of, slots_of, unbiased
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
 from streamer.monitors.words import deviations, from_to, tell_apart
 from streamer.signals.columns import I64, Column
@@ -179,6 +179,8 @@ class LevelMonitor(AggregateMonitor):
         self.detect = self.config.detect
         self.most, self.beyond = self.detect.recent, self.detect.beyond
         self.slot_of = slots_of(self.detect.season, self.table.signal.window_ms)
+        self.slots = number_of(self.detect.season)
+        self.scales: dict[tuple[int, int], float] = {}  # of what is kept, while that is the same
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         detect = self.detect
@@ -190,14 +192,35 @@ class LevelMonitor(AggregateMonitor):
             if learned.n >= self.table.reference.warmup and learned.last_offset < offset:
                 verdict = self._compare(value, learned.centre, learned.scale, learned.n)
         elif len(kept) >= detect.least:
-            verdict = self._compare(value, *centre_and_scale(np.array(kept)), len(kept))
+            centre, scale = centre_and_scale(np.array(kept))
+            scale = scale if self.slots == 1 else self._among(row, slot, scale, len(kept))
+            verdict = self._compare(value, centre, scale, len(kept))
         self.runs[row] = self.runs.get(row, 0) + 1 if verdict.breach else 0
         if self.runs[row] > PATIENCE * detect.recent:
             kept.clear()
         if not verdict.breach or not kept:
             kept.append(value)
             del kept[: -detect.recent]
+            self.scales.pop((row, slot), None)
         return verdict
+
+    def _among(self, row: int, slot: int, scale: float, n: int) -> float:
+        """The scale of a slot that has few windows, by those around it."""
+        others = [self._scale(row, other) for other in around(slot, self.slots) if other != slot]
+        return moderated(unbiased(scale, n), n, [one for one in others if one is not None])
+
+    def _scale(self, row: int, slot: int) -> float | None:
+        """That of another slot; None where it has too few windows."""
+        kept = self.kept.get((row, slot), ())
+        if len(kept) < self.detect.least:
+            return None
+        if (row, slot) not in self.scales:
+            self.scales[row, slot] = unbiased(centre_and_scale(np.array(kept))[1], len(kept))
+        return self.scales[row, slot]
+
+    def retain(self, rows: I64) -> None:
+        super().retain(rows)
+        self.scales.clear()
 
     def _compare(self, value: float, centre: float, scale: float, n: int) -> Verdict:
         detect = self.detect

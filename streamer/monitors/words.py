@@ -108,7 +108,7 @@ def to(signal: str, after: float) -> str:
     return f" to {tell_apart(after, after, bool(phrase_of(signal, 0)))[0]}"
 
 
-def now_before(signal: str, now: float, before: float) -> str:
+def now_before(signal: str, now: float, before: float, what: str = "") -> str:
     """` (now 151.2, before 99.18)`."""
     first, second = tell_apart(now, before, bool(phrase_of(signal, 0)))
-    return f" (now {first}, before {second})"
+    return f" ({what}now {first}, before {second})"

@@ -66,3 +66,34 @@ def test_beyond_before_on_the_side_that_nobody_watches_is_back(side: int, away: 
     """A latency that had risen, and is below what it was by now."""
     made = recovery_of(moved(100.0, 20.0, 500, 150.0), 0.5, side)
     assert made.take(Stretch(100, 7000.0, 5, 104, 50, 1040)) is away
+
+
+def stretch_of(values: list[float]) -> Stretch:
+    first = values[0]
+    return Stretch(len(values), sum(values), 1, 2, 3, 4, first, sum((one - first) ** 2 for one in values))
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.6, 2.0, 4.0])
+@pytest.mark.parametrize("centre", [0.0, 1e6])
+def test_a_spread_that_moved_is_back_when_the_spread_is(factor: float, centre: float) -> None:
+    """Its mean never moved: by that it was over within the hour, and the spread still twice as large."""
+    rng = random.Random(3)
+    made = recovery_of(Moved(centre, 20.0, 500, (90, centre + 1, 20.0 * factor, 1, 2, 3, 4), wide=True), 0.5, 1)
+    verdicts: dict[float, list[bool]] = {}
+    for std, mean in ((20.0 * factor, centre), (20.0, centre + 60.0), (20.0, centre)):
+        looks = [made.take(stretch_of([rng.gauss(mean, std) for _ in range(100)])) for _ in range(400)]
+        verdicts[std, mean] = [look for look in looks if look is not None]
+        assert made.now[2] == pytest.approx(std, rel=0.25)
+    still, further, back = verdicts.values()
+    assert sum(still) / len(still) > 0.98
+    assert all(further)
+    assert sum(back) / len(back) < 0.02
+
+
+def test_one_of_a_spread_survives_a_dump_and_one_of_before_is_read() -> None:
+    made = recovery_of(Moved(5.0, 2.0, 500, (90, 5.0, 6.0, 1, 2, 3, 4), wide=True), 0.5)
+    made.take(stretch_of([4.0, 9.0, 1.0]))
+    assert loaded(dumped(made) or []) == made
+    mean = dumped(recovery_of(moved(100.0, 20.0, 500, 150.0), 0.5)) or []
+    assert len(mean) == 11
+    assert not loaded(mean).wide

@@ -52,6 +52,8 @@ def test_stretches_begin_behind_the_newest_hit_and_are_the_same_however_the_log_
     for row, stretch in found:
         own = [VALUES[i][row] for i in range(stretch.first_offset, stretch.last_offset + 1)]
         assert (stretch.n, stretch.total) == (LENGTH, float(np.cumsum(own)[-1]))
+        squares = np.cumsum((np.array(own) - own[0]) ** 2)[-1]
+        assert (stretch.first, stretch.squares) == (own[0], float(squares))
     whole, one = followed([])
     assert sorted(found) == sorted(whole)
     assert following.dump() == one.dump()
