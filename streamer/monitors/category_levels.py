@@ -18,6 +18,8 @@ from streamer.signals.columns import F64, I64
 
 PART = 0.5
 """Of what a series may tell falsely: the rest is for its windows."""
+GONE = 0.01
+"""That a level comes less often is no news of one that is rarer: of many levels the rare ones come and go."""
 
 
 class CategoryLevels:
