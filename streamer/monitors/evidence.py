@@ -23,8 +23,8 @@ Onset = tuple[int, int]
 """Offset and time."""
 Standard = Summary | Evidence | None
 RUSH, RUSH_MS, RUSH_VALUES = 8.0, 120_000, 128
-"""So many times as fast as before, for so long at most, and at most so many values: a storm of retries, of which each is
-another value of one event. What lasts shows beyond it.
+"""So many times as fast as before, for so long at most, and at most so many values: a storm of retries, all of them one
+event. What lasts shows beyond it.
 """
 Edge = tuple[int, float, float, Standard, Summary | None, Standard, Onset | None, int]
 """The evidence of an edge as plain numbers, made for every hit and shown for few: direction, statistic, threshold; the

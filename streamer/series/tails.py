@@ -4,8 +4,8 @@ one hour, and by noon a feature that follows the load is far from all of them.
 Every five minutes the first value of a series is counted, by how many deviations of the reference's tail it is away: so
 a quiet night counts as much as the rush. When a day is over it counts with those before it, and older ones fade. What
 one value in forty goes beyond is no anomaly by itself: there the tail is as much wider. So what a day holds becomes
-normal in a day, and one odd value in a hundred never. Where the reference was all one value, as the day of the week is in
-any hour, there is no measure of how far: once so many differ from it nothing is far on that side.
+normal in a day, and one odd value in a hundred never. Where the reference was all one value, as the day of the week is
+in any hour, there is no measure of how far: once so many differ from it nothing is far on that side.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def test_what_comes_and_goes_is_one_alert_that_stays_open() -> None:
 
 
 def test_an_edge_that_shows_what_was_told_and_is_over_opens_nothing() -> None:
-    """A long block is full hours after the fault that it has in it; what began since is news, and so is all in a day."""
+    """A long block is full hours after the fault that it has in it. What began since is news; a day later all is."""
     book = make(m=Policy(0, 10_000, 0, accept_after_ms=300_000))
     found(book, 0, DRIFT, 100, evidence=began(90))
     found(book, 0, CLEAR, 150)

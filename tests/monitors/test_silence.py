@@ -158,7 +158,7 @@ def test_the_age_may_be_that_of_a_date(since: str, old: bool) -> None:
     assert [text.startswith("m (1): the model is 13.9 days old") for _, text in told(task)] == [True] * old
 
 
-@pytest.mark.parametrize(("first", "missed"), [(24, 0), (20, 1)])
+@pytest.mark.parametrize(("first", "missed"), [(25, 0), (20, 1)])
 def test_a_caller_that_came_on_one_day_only_is_not_missed(first: int, missed: int) -> None:
     """It may be a weekly batch; one that was there on the evening before, too, is none. Both go after eight hours."""
     gone = "monitors: {gone: {signal: events, by: [caller], detect: {kind: silence, days: true}}}"
