@@ -17,9 +17,9 @@ from schemas.events.batch import Batch
 from streamer.config.detect import DetectDistribution
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Gauge, MonitorBase, MonitorSpec
-from streamer.monitors.category_levels import GONE, PART, CategoryLevels, level_sentence
+from streamer.monitors.category_levels import PART, CategoryLevels, level_sentence
 from streamer.monitors.daily_limit import DailyLimit, load_of
-from streamer.monitors.evidence import Evidence, before_of, by_then, evidence, is_rush, span, tier_of
+from streamer.monitors.evidence import Evidence, before_of, by_then, evidence, span, tier_of
 from streamer.monitors.finding import BREACH, CLEAR, NEITHER, Finding
 from streamer.monitors.histogram import bin_names, histogram, moved
 from streamer.monitors.window_outcomes import Outcomes, forgotten, note, outcomes_of, plain
@@ -75,11 +75,7 @@ class DistributionMonitor(MonitorBase):
         for place, told in [*((int(kept[told.place]), told) for told in levels), (len(rows), None)]:
             while windows and windows[0].place < place:
                 found.append(self._ended(windows.pop(0), column, batch))
-            if (
-                told is not None
-                and told.row not in self.levels.told
-                and self._news(told, column.events.item(place), batch)
-            ):
+            if told is not None and told.row not in self.levels.told:
                 self.levels.told[told.row] = None
                 found.append(self._begun(self.levels, told, column.events.item(place), batch))
         return found
@@ -93,12 +89,6 @@ class DistributionMonitor(MonitorBase):
         levels.bank.resize(len(self.table.keys))
         values = column.rows[places], column.values[places], column.events[places]
         return levels.update(*values, batch.offsets, batch.times_ms)
-
-    def _news(self, told: Told, event: int, batch: Batch) -> bool:
-        """Not of a rare level that is gone; nor of what came in a rush, which may be one event, retried."""
-        took_ms = batch.times_ms.item(event) - told.from_ms
-        fastest = self.days.loads.get(told.row, (0.0, 0.0))[0]
-        return not (told.way < 0 and told.before < GONE) and not is_rush(told.age, took_ms, fastest)
 
     def _begun(self, levels: CategoryLevels, told: Told, event: int, batch: Batch) -> Finding:
         """A level is beyond its limit: that is told at once, and by the windows as long as it is so."""

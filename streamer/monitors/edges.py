@@ -28,7 +28,6 @@ from streamer.monitors.evidence import (
     edge_of,
     question_of,
     returned,
-    rushed,
     standard_of,
     summary_of,
 )
@@ -255,7 +254,7 @@ def edge_findings(
     for (hit, monitor), (row, standard), change in zip(hits, asked, changes, strict=True):
         told = edge_of(table, row, hit[1:4], standard, change, hit.tier)
         wanted = wanted_of(monitor)
-        if wanted in (None, told[0]) and not returned(told, wanted) and not rushed(told):
+        if wanted in (None, told[0]) and not returned(told, wanted):
             found.append(Finding(int(column.events[hit.place]), monitor.order, row, DRIFT, told))
     return found
 

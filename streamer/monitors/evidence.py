@@ -22,10 +22,6 @@ Summary = tuple[int, float, float, int, int, int, int]
 Onset = tuple[int, int]
 """Offset and time."""
 Standard = Summary | Evidence | None
-RUSH, RUSH_MS, RUSH_VALUES = 8.0, 120_000, 128
-"""So many times as fast as before, for so long at most, and at most so many values: a storm of retries, all of them one
-event. What lasts shows beyond it.
-"""
 Edge = tuple[int, float, float, Standard, Summary | None, Standard, Onset | None, int]
 """The evidence of an edge as plain numbers, made for every hit and shown for few: direction, statistic, threshold; the
 row before and since; what it is compared with, where that is not what it was before (as a file of references says it,
@@ -167,19 +163,6 @@ def returned(edge: Edge, way: int | None) -> bool:
     centre = numbers_of(usual)[1]
     was, now = ((numbers_of(part)[1] - centre) * way for part in (before, after))
     return now <= max(0.0, -was) / 2
-
-
-def is_rush(n: int, took_ms: int, usual_ms: float) -> bool:
-    """Whether so many values came in a rush, where one takes `usual_ms` to come."""
-    return 1 < n <= RUSH_VALUES and took_ms <= RUSH_MS and RUSH * took_ms < usual_ms * (n - 1)
-
-
-def rushed(edge: Edge) -> bool:
-    """Whether all that an edge shows as after came in a rush, next to before and to what it is compared with."""
-    after, known = edge[4], [one for one in (edge[3], edge[5]) if isinstance(one, tuple)]
-    if after is None or not known:
-        return False
-    return is_rush(after[0], after[6] - after[5], min((one[6] - one[5]) / max(one[0], 1) for one in known))
 
 
 def in_raw_units(recent: Recent, centre: float) -> Summary:

@@ -14,11 +14,9 @@ from streamer.monitors.evidence import (
     before_of,
     edge_of,
     evidence,
-    is_rush,
     learned_of,
     moved_of,
     question_of,
-    rushed,
     seen_in,
     span,
     summary,
@@ -151,24 +149,3 @@ def test_without_a_stretch_that_lies_on_the_other_side_there_is_no_before() -> N
     made = told(edge)
     assert (edge[0], edge[3], made["finding"]["effect"]["absolute"]) == (1, None, None)
     assert made["evidence"]["reference"]["n"] == 10
-
-
-@pytest.mark.parametrize(
-    ("n", "took_ms", "usual_ms", "rush"),
-    [
-        *((60, 60_000, 10_000.0, True), (60, 60_000, 8_000.0, False), (1, 0, 10_000.0, False)),
-        *((129, 60_000, 10_000.0, False), (100, 121_000, 60_000.0, False), (60, 0, 0.0, False)),
-    ],
-)
-def test_a_rush_is_short_and_far_faster_than_what_came_before(
-    n: int, took_ms: int, usual_ms: float, rush: bool
-) -> None:
-    """Next to before, and to what it is compared with; without times, as in files that have none, there is none."""
-    known = (1_000, 0.0, 1.0, 0, 999, 0, round(1_000 * usual_ms))
-    after = (n, 5.0, 0.0, 1_000, 1_000 + n, 9_000_000, 9_000_000 + took_ms)
-    assert is_rush(n, took_ms, usual_ms) == rush
-    assert rushed((1, 9.0, 5.0, known, after, None, None, TIERLESS)) == rush
-    faster = (1_000, 0.0, 1.0, 0, 999, 0, 1_000_000)
-    assert not rushed((1, 9.0, 5.0, known, after, faster, None, TIERLESS)), "it was as fast when it was learned"
-    assert not rushed((1, 9.0, 5.0, {"n": 9, "mean": 0.0, "std": 1.0}, after, None, None, TIERLESS))
-    assert not rushed((1, 9.0, 5.0, known, None, None, None, TIERLESS))
