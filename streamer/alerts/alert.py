@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from schemas.records.envelope import numbered
 from streamer.alerts.recovery import Recovery, dumped, loaded
-from streamer.monitors.evidence import DIRECTION_NAMES, Summary, moved_of
+from streamer.monitors.evidence import DIRECTION_NAMES, Summary, began_of, moved_of
 
 QUIET, PENDING, FIRING, FADING = "quiet", "pending", "firing", "fading"
 FADED, RECOVERED, ACCEPTED, GONE = "faded", "recovered", "accepted", "gone"
@@ -137,6 +137,17 @@ def keep_of(alert: Alert, now_ms: int, policy: Policy) -> int:
     """How long an alert that fires now must be clear at least, by how long it was before."""
     clear_ms = now_ms - alert.cleared_ms
     return AGAIN * clear_ms if policy.longer and alert.cleared_ms and clear_ms < policy.accept_after_ms else 0
+
+
+def is_quiet(alert: Alert, evidence: Any, now_ms: int, policy: Policy) -> bool:
+    """Whether what is found opens nothing: so soon after the last one, or it shows what was told and is over. A long
+    block that is full hours later has the fault of before in it.
+    """
+    if alert.quiet_until_ms is not None and now_ms < alert.quiet_until_ms:
+        return True
+    recent = policy.resolve == RECOVERED and alert.cleared_ms > 0 and now_ms - alert.cleared_ms < policy.accept_after_ms
+    began_ms = began_of(evidence) if recent else None
+    return began_ms is not None and began_ms < alert.cleared_ms
 
 
 OPTIONAL = {"peak": 0.0, "held": "", "ack": None, "cleared_ms": 0, "keep_ms": 0, "latest": None}

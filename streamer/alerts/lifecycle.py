@@ -43,6 +43,7 @@ from streamer.alerts.alert import (
     Opened,
     Policy,
     alert_of,
+    is_quiet,
     keep_of,
     plain,
 )
@@ -228,16 +229,14 @@ class AlertBook:
     def apply(self, finding: Finding, model: str, at: Moment) -> list[Notice]:
         """One finding. Its evidence is kept if this begins an episode."""
         signal = finding.signal
-        if signal == NEITHER:
-            return []
         key = name, row = self.names[finding.monitor], finding.row
-        if signal == STRETCH:
-            return self._look(key, finding, at)
+        if signal in (NEITHER, STRETCH):
+            return self._look(key, finding, at) if signal == STRETCH else []
         alert = self.alerts.get(key) or Alert(name, row, model)
         if signal != CLEAR:
             self.detections[name] = self.detections.get(name, 0) + 1
             if alert.state == QUIET:
-                if alert.quiet_until_ms is not None and at.now_ms < alert.quiet_until_ms:
+                if is_quiet(alert, finding.evidence, at.now_ms, self.policies[name]):
                     alert.suppressed += 1
                     return []
                 self._open(alert, finding, at)

@@ -18,6 +18,8 @@ from streamer.signals.columns import F64, I64
 
 PART = 0.5
 """Of what a series may tell falsely: the rest is for its windows."""
+GONE = 0.01
+"""That a level comes less often is no news of one that is rarer: of many levels the rare ones come and go."""
 
 
 class CategoryLevels:
@@ -45,7 +47,8 @@ class CategoryLevels:
         if not len(there):
             return []
         of = np.stack([self.level_of[row] for row in there.tolist()])
-        return self.bank.update(rows, of[place, values.astype(np.int64)], events, offsets, times_ms)
+        told = self.bank.update(rows, of[place, values.astype(np.int64)], events, offsets, times_ms)
+        return [one for one in told if one.way > 0 or one.before >= GONE]
 
     def shown(self, told: Told, names: Sequence[str], last: tuple[int, int]) -> Evidence:
         """The evidence of a level; `last`: offset and time of the value that told it."""

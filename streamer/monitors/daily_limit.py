@@ -7,7 +7,7 @@ from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from detectors.bank import renumbered
-from detectors.extremes import DAY_MS, DailyExtremes, odds
+from detectors.extremes import DAY_MS, LAG, DailyExtremes, odds
 from streamer.monitors.calm import Calm
 from streamer.signals.columns import I64
 
@@ -18,8 +18,12 @@ STEADY, STEADY_PART = 2, 0.5
 UNSTEADY = -1
 LOAD = 1.5
 """In school nothing is unmistakable under a load that is so many times beyond those that were there: it is the first
-night, or the first weekend, and what is usual then nobody has seen.
+night, or the first weekend, and what is usual then nobody has seen. Later, under one beyond all that days have shown
+which count, as at the end of a month, only what is GROSS times the limit is told: a window that fills in a third of the
+time has another mix of hours in it.
 """
+ALL = 0.0, 1e300
+"""Loads of a row of an older snapshot, which has none: no load is out of the ordinary."""
 LASTS = 3
 """In school it is also told what was GROSS times its limit since its first windows, for a whole day, and in so many
 windows under a load like that of the first: what breathes is near at first, and comes back at the hour at which the
@@ -61,7 +65,8 @@ class DailyLimit:
         self.days = DailyExtremes(1)
         self.held: dict[int, float] = {}
         self.first: dict[int, int] = {}  # in the first day: steady windows, or UNSTEADY
-        self.loads: dict[int, tuple[float, float]] = {}  # in school: the least and the most that was there
+        self.loads: dict[int, tuple[float, float]] = {}  # the least and the most that was there
+        self.newer: dict[int, list[tuple[float, float]]] = {}  # the same of each of the newest days, after the school
         self.away: dict[int, Away] = {}  # in school
         self.calm = Calm(CALM)
         self.rate = rate
@@ -73,15 +78,16 @@ class DailyLimit:
         """Whether healthy days show less; `limit`: what it must exceed anyway; `load`: see `load_of`. It counts for
         the days to come.
         """
-        if self.days.behind(row, time_ms // DAY_MS):
+        turns = self.days.behind(row, time_ms // DAY_MS)
+        if turns:
             self.days.turn(row, time_ms // DAY_MS, odds(self.rate(row)), self.days.mean[row, :, 0] * FLOOR)
         most = self.days.limits(row, 0)[1]
         if isfinite(most):
             self.held.pop(row, None)
-            self.loads.pop(row, None)
             self.away.pop(row, None)
             self.days.take(row, 0, figure)
-            return figure > max(most, limit)
+            usual = self._usual(row, load, turns)
+            return figure > max(most, limit) * (1.0 if usual else GROSS)
         known, lasts = self._met(row, load), self._lasts(row, figure > GROSS * limit, time_ms, load)
         if self._unmistakable(row, figure, limit) and known:
             self.held[row] = max(figure, self.held.get(row, -inf))
@@ -95,6 +101,18 @@ class DailyLimit:
         """Whether there was a load like this; from now on there was."""
         least, most = self.loads.get(row, (inf, -inf))
         self.loads[row] = min(least, load), max(most, load)
+        return least <= load * LOAD and load <= most * LOAD
+
+    def _usual(self, row: int, load: float, turns: bool) -> bool:
+        """Whether days that count have shown such a load; this one `turns` to the next day."""
+        least, most = self.loads.setdefault(row, ALL)
+        newer = self.newer.setdefault(row, [(load, load)])
+        if turns:
+            newer.append((load, load))
+        if len(newer) > LAG + 1:
+            old = newer.pop(0)
+            least, most = self.loads[row] = min(least, old[0]), max(most, old[1])
+        newer[-1] = min(newer[-1][0], load), max(newer[-1][1], load)
         return least <= load * LOAD and load <= most * LOAD
 
     def _lasts(self, row: int, far: bool, time_ms: int, load: float) -> bool:
@@ -140,28 +158,32 @@ class DailyLimit:
         self.days.retain(rows)
         self.held, self.first = renumbered(self.held, rows), renumbered(self.first, rows)
         self.loads, self.away = renumbered(self.loads, rows), renumbered(self.away, rows)
+        self.newer = renumbered(self.newer, rows)
         self.calm.retain(rows)
 
     def dump(self) -> dict[str, Any]:
         held, first = ([list(one) for one in known.items()] for known in (self.held, self.first))
         loads, away = ([[row, *one] for row, one in known.items()] for known in (self.loads, self.away))
-        parts = {"held": held, "first": first, "loads": loads, "away": away}
+        newer = [[row, [list(day) for day in known]] for row, known in self.newer.items()]
+        parts = {"held": held, "first": first, "loads": loads, "away": away, "newer": newer}
         return {"days": self.days.dump(), **parts, "calm": self.calm.dump()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Replace the state; ValueError for an invalid one."""
         held = {int(row): float(figure) for row, figure in state["held"]}
         loads = {int(row): (float(least), float(most)) for row, least, most in state.get("loads", ())}  # Of older none.
+        newer = {
+            int(row): [(float(least), float(most)) for least, most in known] for row, known in state.get("newer", ())
+        }
         away = {
             int(row): Away(float(load), int(ms), int(near), int(n)) for row, load, ms, near, n in state.get("away", ())
         }
         if not all(isfinite(one.load) and 0 <= one.near <= STEADY + 1 and one.windows >= 0 for one in away.values()):
             raise ValueError("invalid figures of windows")
-        if not all(map(isfinite, held.values())) or not all(
-            0.0 <= least <= most < inf for least, most in loads.values()
-        ):
+        ranges = [*loads.values(), *(day for known in newer.values() for day in known)]
+        if not all(map(isfinite, held.values())) or not all(0.0 <= least <= most < inf for least, most in ranges):
             raise ValueError("invalid figures of windows")
         self.days.load(state["days"])
         self.calm.load(state["calm"])
         self.held, self.first = held, {int(row): int(windows) for row, windows in state["first"]}
-        self.loads, self.away = loads, away
+        self.loads, self.away, self.newer = loads, away, newer

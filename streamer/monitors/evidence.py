@@ -230,6 +230,14 @@ def moved_of(given: Any, ranks: bool = False) -> Moved | None:
     return Moved(mean, std, n, after, wide)
 
 
+def began_of(given: Any) -> int | None:
+    """When what an edge shows as after began; None of the verdicts of windows, and where nothing is shown."""
+    if isinstance(given, dict) or not given or given[4] is None:
+        return None
+    after: Summary = given[4]
+    return after[5]
+
+
 def told(given: Evidence | Edge) -> Evidence:
     """Evidence and finding as the alert has them."""
     if isinstance(given, dict):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectors.bank import renumbered
-from detectors.extremes import SCHOOL
+from detectors.extremes import DAY_MS, SCHOOL
 from detectors.reference import Judged
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
@@ -47,7 +47,8 @@ class TickedMonitor(MonitorBase):
 class SilenceMonitor(TickedMonitor):
     """A level: breach once a series that has spoken often enough was silent for `after`, clear when it is back. With
     `days` also beyond the gaps of its healthy days. One of several, such as a caller, is missed by the events of the
-    others, too: while nobody speaks nobody misses it.
+    others, too: while nobody speaks nobody misses it. Nor is one missed that has come on one day only: it may be a
+    weekly batch, or somebody who tried.
     """
 
     def __init__(self, made: MonitorSpec) -> None:
@@ -96,7 +97,9 @@ class SilenceMonitor(TickedMonitor):
         silent_ms, events = self.presence.gap(row, self.table.keys[row][0][0])
         longest_ms, most = self._limit(row, TIME), self._limit(row, EVENTS)
         if days.in_school(row):
-            return silent_ms > longest_ms and (alone or events > most)
+            first_ms, newest_ms = (self.presence.state[name].item(row) for name in ("first_ms", "newest_ms"))
+            once = first_ms // DAY_MS == newest_ms // DAY_MS
+            return not (once and self.table.by) and silent_ms > longest_ms and (alone or events > most)
         return (silent_ms > longest_ms and (alone or events > days.usual(row, EVENTS)[1])) or events > most
 
     def _limit(self, row: int, channel: int) -> float:

@@ -22,7 +22,7 @@ from streamer.config.reference_file import Space
 from streamer.series.indicators import indicators
 from streamer.series.living import Living
 from streamer.series.row_cache import BEYOND, FULL, RowCache
-from streamer.series.tails import Tails
+from streamer.series.tails import FLAT, TOLERANCE, Tails
 from streamer.series.turnover import Turnover
 from streamer.signals.categories import CODES, SHARE_OTHER, SHARE_UNSEEN, UNSEEN, Categories, texts_under
 from streamer.signals.checks import Checks
@@ -33,8 +33,6 @@ from streamer.signals.observe import observe_invalid, observe_numbers
 
 BEYOND_MAX = 1000
 """Names per group that are remembered for no more than to count them."""
-FLAT, TOLERANCE = 1e-9, 1e-3
-"""Shares of a reference's size: up to the one its spread is the noise of a float, the other stands for it then."""
 
 Group = tuple[str, ...]
 """Model and `by` values."""

@@ -4,7 +4,8 @@ one hour, and by noon a feature that follows the load is far from all of them.
 Every five minutes the first value of a series is counted, by how many deviations of the reference's tail it is away: so
 a quiet night counts as much as the rush. When a day is over it counts with those before it, and older ones fade. What
 one value in forty goes beyond is no anomaly by itself: there the tail is as much wider. So what a day holds becomes
-normal in a day, and one odd value in a hundred never.
+normal in a day, and one odd value in a hundred never. Where the reference was all one value, as the day of the week is
+in any hour, there is no measure of how far: once so many differ from it nothing is far on that side.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from detectors.extremes import DAY_MS, MEMORY, NEVER
 from detectors.reference import Learned
 from streamer.signals.columns import Bool
 
+FLAT, TOLERANCE = 1e-9, 1e-3
+"""Shares of a reference's size: up to the one its spread is the noise of a float, the other stands for it then."""
 USUAL = 2.5
 """A normal tail has one value in forty at 2 deviations; up to here it counts as one."""
 EDGES = USUAL * 1.6 ** np.arange(8)
@@ -84,14 +87,20 @@ class Tails:
             self._count(row, away.item(at[i]))
 
     def _count(self, row: int, away: float) -> None:
-        scale = self.scale[row]
+        scale, side = self._scale(row), int(away > 0.0)
+        self.n[row, 0] += 1.0
+        least = EDGES[0] * scale[side] or EDGES[0] * TOLERANCE * abs(self.learned(row).centre)
+        if abs(away) > least:
+            self.today[row, side] += abs(away) > EDGES * scale[side]
+
+    def _scale(self, row: int) -> F64:
+        """Deviations of the tails of its reference, 0 where that was all one value."""
+        scale: F64 = self.scale[row]
         if np.isnan(scale[0]):
             learned = self.learned(row)
-            scale[:] = learned.below, learned.above
-        side = int(away > 0.0)
-        self.n[row, 0] += 1.0
-        if abs(away) > EDGES[0] * scale[side] > 0.0:
-            self.today[row, side] += abs(away) > EDGES * scale[side]
+            flat = max(learned.below, learned.above) <= FLAT * abs(learned.centre)
+            scale[:] = (0.0, 0.0) if flat else (learned.below, learned.above)
+        return scale
 
     def _turn(self, row: int, event: int) -> None:
         """A day of the row is over, before that event."""
@@ -117,7 +126,10 @@ class Tails:
             for i in np.flatnonzero(rows == row).tolist():
                 then = (old for event, old in self.turned[row] if events[i] < event)
                 wider[i] = next(then, self.wider[row])[side[i]]
-        found: Bool = (wider == 1.0) | (np.abs(away) > wider * deviations * self.scale[rows, side])
+        for row in np.unique(rows[wider > 1.0]).tolist():
+            self._scale(row)  # Behind a restart nobody has asked yet.
+        scale = self.scale[rows, side]
+        found: Bool = (wider == 1.0) | ((scale > 0.0) & (np.abs(away) > wider * deviations * scale))
         return found
 
     def dump(self) -> dict[str, Any]:

@@ -72,6 +72,12 @@ def found(book: AlertBook, monitor: int, signal: str, second: int, row: int = 0,
     return book.apply(Finding(-1, monitor, row, signal, evidence), "fraud", at(second))
 
 
+def began(second: int) -> Edge:
+    """An edge whose after begins then."""
+    after = (50, 150.0, 20.0, second, second + 9, second * 1000, second * 1000 + 9)
+    return 1, 9.0, 5.0, (500, 100.0, 20.0, 0, 0, 0, 0), after, None, None, 0
+
+
 def play(policy: Policy, script: str) -> None:
     """Lines `seconds signal -> published state`; the signal `tick` only lets time pass."""
     book = make(m=policy)
@@ -182,6 +188,20 @@ def test_what_fades_and_comes_again_stays_open_for_longer() -> None:
 
     assert statuses(Policy(0, 600_000, 0, FADED, longer=True)) == ["firing", "resolved", "firing"]
     assert statuses(Policy(0, 600_000, 0, FADED)).count("firing") == 67, "somebody said how long"
+
+
+def test_an_edge_that_shows_what_was_told_and_is_over_opens_nothing() -> None:
+    """A long block is full hours after the fault that it has in it. What began since is news; a day later all is."""
+    book = make(m=Policy(0, 10_000, 0, accept_after_ms=300_000))
+    found(book, 0, DRIFT, 100, evidence=began(90))
+    found(book, 0, CLEAR, 150)
+    assert [n.status for n in passes(book, "fraud", 160)] == ["resolved"]
+    assert found(book, 0, DRIFT, 200, evidence=began(95)) == found(book, 0, DRIFT, 210, evidence=began(149)) == []
+    [again] = found(book, 0, DRIFT, 220, evidence=began(150))
+    assert (again.status, again.suppressed) == ("firing", 2)
+    found(book, 0, CLEAR, 230)
+    passes(book, "fraud", 240)
+    assert [n.status for n in found(book, 0, DRIFT, 530, evidence=began(95))] == ["firing"]
 
 
 def test_a_cooldown_suppresses_and_counts() -> None:

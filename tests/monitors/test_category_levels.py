@@ -25,6 +25,16 @@ def test_numbers_of_categories_become_levels_and_what_the_reference_had_not_is_t
     assert levels.update(np.zeros(0, np.int64), np.zeros(0), at[:0], at, at) == []
 
 
+@pytest.mark.parametrize(("way", "before", "news"), [(-1, 0.009, False), (-1, 0.011, True), (1, 0.003, True)])
+def test_that_a_rare_level_is_gone_is_no_news(
+    way: int, before: float, news: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels, at = made(), np.arange(1)
+    told = Told(0, 1, 3, way, 9.0, 7.5, 400, before, 20, 3_000, 60_000)
+    monkeypatch.setattr(levels.bank, "update", lambda *given: [told])
+    assert levels.update(np.ones(1, np.int64), np.zeros(1), at, at, at) == [told] * news
+
+
 @pytest.mark.parametrize(("level", "name"), [(1, "c"), (3, "other")])
 def test_a_level_is_shown_by_its_name_and_both_shares(level: int, name: str) -> None:
     told = Told(5, 1, level, 1, 9.0, 7.5, 400, 0.01, 20, 3_000, 60_000)

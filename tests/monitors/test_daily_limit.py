@@ -99,17 +99,31 @@ def test_in_school_the_first_window_of_a_load_that_nobody_has_seen_is_no_news(lo
     assert days(made, [20.0], 3 * A_DAY + 3) == [True]
 
 
-def test_loads_are_kept_until_school_is_over() -> None:
-    made = limit_of(2)
+def test_a_load_that_no_day_has_shown_is_no_news_until_it_counts() -> None:
+    """As at the end of a month: from the third day on its figures count, and so does it."""
+    made, begin = limit_of(), 10 * A_DAY
+    days(made, [0.1] * begin)
+    assert days(made, [0.3, 0.4], begin, load=0.7) == [True, True], "a third busier than any so far"
+    made = limit_of()
+    days(made, [0.1] * begin)
+    assert days(made, [0.3, 0.4, 0.6], begin, load=0.4) == [False, False, True], "what is gross is told"
+    assert days(made, [0.3], begin + A_DAY, load=0.4) == [False], "a day later"
+    assert days(made, [0.1], begin + 2 * A_DAY) == [False]
+    assert days(made, [0.45], begin + 4 * A_DAY, load=0.4) == [True]
+
+
+def test_loads_of_older_snapshots_are_all_there_are() -> None:
+    made, begin = limit_of(2), 10 * A_DAY
     days(made, [0.1, 0.1])
     days(made, [0.1], 2, 8.0)
     assert made.dump()["loads"] == [[0, 1.0, 8.0]]
-    days(made, [0.1] * 9 * A_DAY, 3)
-    assert made.dump()["loads"] == []
-    older = {name: part for name, part in made.dump().items() if name != "loads"}
+    days(made, [0.1] * (begin - 3), 3)
+    older = {name: part for name, part in made.dump().items() if name not in ("loads", "newer")}
     other = limit_of()
     other.load(older)
-    assert other.loads == {}
+    assert other.loads == other.newer == {}
+    assert days(made, [0.4], begin, load=0.1) == [False]
+    assert days(other, [0.4], begin, load=0.1) == [True]
 
 
 def test_a_load_is_the_time_an_event_took() -> None:

@@ -156,3 +156,24 @@ def test_the_age_may_be_that_of_a_date(since: str, old: bool) -> None:
     seen(task, ("1", BEGIN_MS))
     task.tick(Tick(1, BEGIN_MS, caught_up=True))
     assert [text.startswith("m (1): the model is 13.9 days old") for _, text in told(task)] == [True] * old
+
+
+@pytest.mark.parametrize(("first", "missed"), [(25, 0), (20, 1)])
+def test_a_caller_that_came_on_one_day_only_is_not_missed(first: int, missed: int) -> None:
+    """It may be a weekly batch; one that was there on the evening before, too, is none. Both go after eight hours."""
+    gone = "monitors: {gone: {signal: events, by: [caller], detect: {kind: silence, days: true}}}"
+    daily = f"{HEAD}heartbeat: {{interval: 1h}}\n{gone}\n"
+    task, begin_ms = Task(load_text(daily, "x", {}), AT, 0), BEGIN_MS // DAY_MS * DAY_MS
+    for hour in range(48):
+        now_ms, there = begin_ms + hour * 60 * MINUTE_MS, first <= hour < 32
+        events = [
+            {"model": "m", "caller": caller, "time": (now_ms + minute * MINUTE_MS) / 1000, "features": {"a": 1.0}}
+            for minute in range(0, 60, 3)
+            for caller in ("app", "batch")[: 1 + there]
+        ]
+        records = [Record(task.position + i, now_ms, None, json.dumps(one).encode()) for i, one in enumerate(events)]
+        task.step(decode(records, fields_of(task.config), AT[0]))
+        task.tick(Tick(task.position, now_ms + 60 * MINUTE_MS, caught_up=True))
+    records_out = [json.loads(out.value or b"") for out in task.outbox if out.topic == "alerts"]
+    fired = {one["data"]["fingerprint"] for one in records_out if one["data"]["status"] == "firing"}
+    assert len(fired) == missed

@@ -57,6 +57,20 @@ def test_a_rush_is_normal_on_the_next_day_and_only_on_its_side() -> None:
     assert (tails.wider[1] == 1.0).all()
 
 
+@pytest.mark.parametrize("centre", [0.0, 3.0, 0.1])
+def test_where_the_reference_was_all_one_value_others_are_usual_in_a_day_and_noise_is_none(centre: float) -> None:
+    """As the day of the week is in any hour; a step of floats says nothing of what is far."""
+    flat = Learned(500, centre, 1e-17, centre, 1e-17, 0.0, 0.0, 0, 499, 0, 0)
+    tails, (away, times) = Tails(lambda row: flat), days(1, 2, 0.0, 0.0)
+    tails.resize(2)
+    learn(tails, 1e-5 * centre * np.sign(away), times)
+    assert beyond(tails, 1.0), "noise is none"
+    later = times + times[-1] + EVERY_MS // 2
+    learn(tails, np.where(later // DAY_MS % 7 < 5, 1.0, 0.0), later)
+    assert not beyond(tails, 1.0)
+    assert beyond(tails, -1.0), "the other side"
+
+
 def test_one_odd_value_in_a_hundred_is_never_normal() -> None:
     tails, (away, times) = made(), days(1, 20, 0.0, 0.0)
     odd = np.random.default_rng(2).random(len(away)) < 0.01
@@ -97,6 +111,7 @@ def test_a_state_is_taken_up_and_an_invalid_one_refused() -> None:
     learn(tails, *days(1, 3, 8.0, 0.2))
     again.load(tails.dump())
     assert (again.wider == tails.wider).all()
+    assert beyond(again, 100.0), "before another value is counted"
     again.retain(np.array([1]))
     assert (again.wider == 1.0).all()
     tails.forget(0)
