@@ -23,6 +23,7 @@ from streamer.engine.tasks import ByTopic
 from streamer.offline.arrow_table import read_parquet
 from streamer.offline.columns import put
 from streamer.offline.csv_table import read_csv
+from streamer.offline.packed_file import ENDINGS
 from streamer.offline.replay import CHUNK, read_lines
 from streamer.offline.times import time_ms_of
 from streamer.port import Partition
@@ -43,11 +44,12 @@ def chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 def reading(path: Path, config: cfg.Config, model: str | None = None) -> tuple[Read, tuple[str, ...]]:
     """What reads the records of a file as they stand, as often as wanted; what a person should know of its columns."""
-    packed = path.suffix.lower() == ".gz"
+    packed = path.suffix.lower() in ENDINGS
     table = TABLES.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
     if table is None or (packed and table is read_parquet):
-        lines = partial(read_lines, path, config.limits.message_bytes)
-        return (lines if model is None else _naming(lines, fields_of(config), model)), ()
+        fields = fields_of(config)
+        lines = partial(read_lines, path, config.limits.message_bytes, fields.plan is None)
+        return (lines if model is None else _naming(lines, fields, model)), ()
     plan, rows = table(path, fields_of(config), model)
     return lambda: chunks(rows()), plan.notes
 
