@@ -34,8 +34,8 @@ def codes_are_no_numbers(raw: Any) -> Iterator[Complaint]:
 
 
 def as_written(source: Source) -> None:
-    """Among what is allowed `1.10`, `007`, `0x1F` and `True` without quotes are the texts, too, that stand there: events
-    have such versions and codes as texts, of which YAML's number would know nothing.
+    """Among what is allowed `1.10`, `007`, `0x1F` and `True` without quotes are the texts, too, that stand there:
+    events have such codes as texts, of which YAML's number would know nothing.
     """
     for name, check in as_items(at(source.value, "checks")):
         values = at(check, "allowed")

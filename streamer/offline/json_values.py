@@ -32,7 +32,7 @@ def is_values(head: bytes, arrays: bool) -> bool:
     [False, True, True, True, True]
     """
     text = head.lstrip(b" \t\r\n")
-    line, end, rest = text.partition(b"\n")
+    line, _, rest = text.partition(b"\n")
     line = line.rstrip()
     if text.startswith(b"\x1e") or line in OPENS:
         return True

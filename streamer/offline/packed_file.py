@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-NEEDS = "pip install 'driftline[parquet]'"
+NEEDS = "pip install 'driftline[tables]'"
 
 
 def _by_arrow(codec: str) -> Callable[[Path], Any]:
@@ -26,9 +26,9 @@ def _by_arrow(codec: str) -> Callable[[Path], Any]:
 
 
 PACKED: dict[bytes, tuple[tuple[str, ...], Callable[[Path], Any]]] = {
-    b"\x1f\x8b": ((".gz",), lambda path: gzip.open(path, "rb")),
-    b"BZh": ((".bz2",), lambda path: bz2.open(path, "rb")),
-    b"\xfd7zXZ": ((".xz",), lambda path: lzma.open(path, "rb")),
+    b"\x1f\x8b": ((".gz",), gzip.GzipFile),
+    b"BZh": ((".bz2",), bz2.BZ2File),
+    b"\xfd7zXZ": ((".xz",), lzma.LZMAFile),
     b"\x28\xb5\x2f\xfd": ((".zst", ".zstd"), _by_arrow("zstd")),
     b"\x04\x22\x4d\x18": ((".lz4",), _by_arrow("lz4")),
 }

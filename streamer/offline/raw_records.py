@@ -3,10 +3,10 @@
     {"topic": "labels", "partition": 0, "offset": 7, "tstype": "create", "ts": 1767225600000, "broker": 0,
      "headers": ["name", "value"], "key": "e1", "payload": "{...}"}
 
-or something near: members in another order or left out, `value` and `timestamp` as other tools call them, a payload that
-kcat has read by its schema (`-s value=avro`), so that it is JSON and no text. A line is one if it says its partition, its
-offset and its payload, and nothing that no record has; what says more is an event. A payload of null is a record without
-a value. Kafka's own console consumer writes such lines with tabs:
+or something near: members in another order or left out, `value` and `timestamp` as other tools call them, a payload
+that kcat has read by its schema (`-s value=avro`), so that it is JSON and no text. A line is one if it says its
+partition, its offset and its payload, and nothing that no record has; what says more is an event. A payload of null is a
+record without a value. Kafka's own console consumer writes such lines with tabs:
 
     CreateTime:1767225600000    Partition:0    Offset:7    name:value    e1    {...}
 
@@ -53,7 +53,7 @@ def record_of(offset: int, line: bytes) -> Record | None:
     except orjson.JSONDecodeError:
         return None
     payload = [name for name in PAYLOADS if name in whole]
-    if len(payload) != 1 or not whole.keys() - MORE - {*payload} == NEEDED:
+    if len(payload) != 1 or whole.keys() - MORE - {*payload} != NEEDED:
         return None
     if not all(type(whole[name]) is int for name in NEEDED):
         return None
@@ -96,6 +96,8 @@ def _of_console(offset: int, line: bytes) -> Record | None:
     if found is None:
         return None
     named = [] if found["headers"] in (None, b"NO_HEADERS") else found["headers"].split(b",")
-    headers = tuple((name.decode("utf-8", "replace"), value) for name, _, value in (one.partition(b":") for one in named))
+    headers = tuple(
+        (name.decode("utf-8", "replace"), value) for name, _, value in (one.partition(b":") for one in named)
+    )
     key, value = (None if one in (None, b"null") else one for one in (found["key"], found["value"]))
     return Record(offset, int(found["ts"] or -1), key, value, headers)

@@ -110,6 +110,7 @@ def test_confidence_is_given_or_the_greatest_score() -> None:
 def test_event_ids() -> None:
     assert one({"model": "m", "event_id": ""})["event_id"] == 0
     assert one({"model": "m", "event_id": 7}) == one({"model": "m", "event_id": "7"})
+    assert one({"model": "m", "event_id": 7.0}) == one({"model": "m", "event_id": "7"})
     assert one({"model": "m", "event_id": "x" * 5000})["event_id"] > 0
     assert one({"model": "m", "event_id": 2**64 - 1}) == one({"model": "m", "event_id": str(2**64 - 1)})
 
