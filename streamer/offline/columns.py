@@ -31,7 +31,7 @@ class Column(NamedTuple):
     name: str
     place: tuple[str, ...]
     field: str
-    whole: bool = False  # all of a field that has members
+    whole: bool = False  # an object or array, which may be written as JSON
 
     @property
     def kind(self) -> str:
@@ -93,7 +93,7 @@ def _column(name: str, fields: Fields) -> Column | None:
         if name == extra.text or place == _steps(extra):
             return Column(name, _steps(extra), "")
     if any(place == _steps(one)[: len(place)] for one in (*fields.selectors, *fields.extra)):
-        return Column(name, place, "")  # An object with fields in it.
+        return Column(name, place, "", whole=True)  # An object with fields in it.
     if place[0] not in FIELDS or (len(place) > 1 and FIELDS[place[0]].kind not in CONTAINERS):
         return None
     return Column(name, (*_steps(by_field[place[0]]), *place[1:]), place[0])

@@ -5,8 +5,8 @@
 
 or something near: members in another order or left out, `value` and `timestamp` as other tools call them, a payload
 that kcat has read by its schema (`-s value=avro`), so that it is JSON and no text. A line is one if it says its
-partition, its offset and its payload, and nothing that no record has; what says more is an event. A payload of null is a
-record without a value. Kafka's own console consumer writes such lines with tabs:
+partition, its offset and its payload, and nothing that no record has; what says more is an event. A payload of null is
+a record without a value. Kafka's own console consumer writes such lines with tabs:
 
     CreateTime:1767225600000    Partition:0    Offset:7    name:value    e1    {...}
 
