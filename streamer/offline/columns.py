@@ -60,7 +60,7 @@ def layout(names: Sequence[str], fields: Fields, model: bool, table: str) -> Lay
     doubled = sorted({name for name in names if name and names.count(name) > 1})
     if doubled:
         raise BadInput(f"{table}: {_listed(doubled)} is there more than once")
-    found = {name: _column(name, fields) for name in names}
+    found = {name: column_of(name, fields) for name in names}
     unknown = [name for name in names if found[name] is None and name and not INDEX(name)]
     notes = []
     features = fields.selectors[[*FIELDS].index("features")]
@@ -82,7 +82,8 @@ def layout(names: Sequence[str], fields: Fields, model: bool, table: str) -> Lay
     return Layout(tuple(found[name] for name in names), tuple(outside), said, tuple(notes))
 
 
-def _column(name: str, fields: Fields) -> Column | None:
+def column_of(name: str, fields: Fields) -> Column | None:
+    """None for a name that is of no field."""
     place = _place(name)
     by_field = dict(zip(FIELDS, fields.selectors, strict=True))
     for field, selector in by_field.items():
@@ -101,10 +102,9 @@ def _column(name: str, fields: Fields) -> Column | None:
 
 def _meant(name: str, fields: Fields) -> str:
     """The field that such a name most likely is, in another case or with other marks between its steps."""
-    like = name.lower()
-    return next(
-        (one for one in (like, STEPS.sub(".", like, count=1).rstrip(".")) if _column(one, fields) is not None), ""
-    )
+    like = name.lower().rstrip("] ")
+    tried = (like, STEPS.sub(".", like, count=1), STEPS.sub(".", like))
+    return next((one for one in tried if column_of(one, fields) is not None), "")
 
 
 def _place(name: str) -> tuple[str, ...]:

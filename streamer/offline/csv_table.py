@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 
 from schemas.events.batch import Record
 from schemas.events.fields import Fields
-from streamer.offline.columns import NAMING, Column, Layout, layout, records
+from streamer.offline.columns import NAMING, Column, Layout, column_of, layout, records
 from streamer.offline.packed_file import BROKEN, opened
 from streamer.offline.replay import BadInput
 from streamer.offline.spelled import is_nothing, is_number, number, spelled
@@ -80,6 +80,15 @@ class _Seen:
         """Numbers of one unit, but for a few cells; a code such as 01234 says that there are no numbers."""
         enough = 0 < MOST * self.filled <= self.fits.get(kind, 0)
         return enough and not self.codes and len(self.units.get(kind, ())) < 2
+
+
+def is_table(path: Path, fields: Fields) -> bool:
+    """Whether the first line of a file has the names of columns, and one of them of a field."""
+    try:
+        names = _opened(path).header
+    except (BadInput, *BROKEN, UnicodeDecodeError, csv.Error):
+        return False
+    return len(names) > 1 and any(column_of(name, fields) is not None for name in names)
 
 
 def read_csv(path: Path, fields: Fields, model: str | None) -> tuple[Layout, Callable[[], Iterator[Record]]]:

@@ -52,7 +52,8 @@ def test_what_is_an_event_stays_one(line: bytes) -> None:
 NEAR = [
     (b'{"key":"k","payload":"{}","partition":1,"offset":2,"ts":5}', (5, b"k", b"{}", ())),
     (b'{"value":"{}","timestamp":1700000000000,"partition":1,"offset":2}', (1_700_000_000_000, None, b"{}", ())),
-    (b'{"value":"{}","timestamp":"2023-11-14T22:13:20Z","partition":1,"offset":2}', (1_700_000_000_000, None, b"{}", ())),
+    (b'{"value":"{}","timestamp":"2023-11-14T22:13:20Z","partition":1,"offset":2}', (1_700_000_000_000, None, b"{}",
+     ())),
     (b'{"value":"{}","timestamp":"soon","partition":1,"offset":2}', (-1, None, b"{}", ())),
     (raw({"id": 1}, {"an": ["object"]}), (5, b'{"id":1}', b'{"an":["object"]}', ())),
     (raw(1, None, headers=[{"key": "h", "value": "v"}]), (5, b"1", None, (("h", b"v"),))),
