@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from xxhash import xxh3_64_intdigest
@@ -31,6 +31,7 @@ others late. Further ahead that is counted, as a clock is wrong. Both times are 
 """
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 
 NAMED = r"(?:\[[^\]]*\])?"
 ZONE = rf" *(?:(?:([Zz]|UTC|GMT)|(?:UTC|GMT)?([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?){NAMED})?"
@@ -134,17 +135,18 @@ def event_time_ms(value: Any, record_ms: int, path: str, zone: tzinfo | None = N
     """When an event was: the record's time (below 0: not known) where it says nothing, and never after that."""
     if value is None and record_ms >= TIME_MAX_MS:
         raise Rejected("bad_time", "record timestamp")
-    event_ms = max(record_ms, 0) if value is None else time_ms(value, path, zone)
+    event_ms = max(record_ms, 0) if value is None else time_ms(value, path, zone, record_ms)
     if event_ms > record_ms + FUTURE_MS and record_ms >= 0:
         raise Rejected("clock_ahead", path)
     return event_ms if record_ms < 0 else min(event_ms, record_ms)
 
 
-def time_ms(value: Any, path: str, zone: tzinfo | None = None) -> int:
+def time_ms(value: Any, path: str, zone: tzinfo | None = None, record_ms: int = -1) -> int:
     """Milliseconds since 1970 of a text with date and time, or of an epoch number in s, ms, us or ns, also as a text.
 
-    `zone` is the one of texts that name none. Texts and integers are cut to the millisecond, floats are rounded to it
-    (half to even), since 1.1 s is not exact.
+    `zone` is the one of texts that name none; of the hour that it has twice in autumn `record_ms`, if known, tells
+    which it was: the second, unless that is after the record. Texts and integers are cut to the millisecond, floats are
+    rounded to it (half to even), since 1.1 s is not exact.
     Second 60 is refused: a leap second has no number of its own.
     """
     kind = type(value)
@@ -159,7 +161,7 @@ def time_ms(value: Any, path: str, zone: tzinfo | None = None) -> int:
     elif kind is str:
         if len(value) < EPOCH_TEXT_MAX and EPOCH_TEXT(value):
             return time_ms(float(value) if "." in value else int(value), path)
-        result = _text_ms(value, path, zone)
+        result = _text_ms(value, path, zone, record_ms)
     else:
         raise wrong_type(value, path)
     if not 0 <= result < TIME_MAX_MS:
@@ -167,7 +169,7 @@ def time_ms(value: Any, path: str, zone: tzinfo | None = None) -> int:
     return result
 
 
-def _text_ms(text: str, path: str, zone: tzinfo | None) -> int:
+def _text_ms(text: str, path: str, zone: tzinfo | None, record_ms: int) -> int:
     """-1 for what is no time."""
     text = text.strip()
     if found := DATE_TIME(text):
@@ -181,7 +183,10 @@ def _text_ms(text: str, path: str, zone: tzinfo | None) -> int:
         raise Rejected("no_zone", path)
     try:
         date, clock = (int(year), int(month), int(day)), (int(hour or 0), int(minute or 0), int(second or 0))
-        since = datetime(*date, *clock, tzinfo=UTC if utc or sign else zone) - EPOCH
+        when = datetime(*date, *clock, tzinfo=UTC if utc or sign else zone)
+        since, again = when - EPOCH, when.replace(fold=1) - EPOCH
+        if again > since and 0 <= again // MILLISECOND - FUTURE_MS <= record_ms:
+            since = again
     except (ValueError, OverflowError):
         return -1
     ms = (since.days * 86_400 + since.seconds) * 1000 + int((fraction or "")[:3].ljust(3, "0"))

@@ -106,6 +106,8 @@ def test_nothing_used_at_all_is_told_at_once_and_once(engine: Engine) -> None:
     assert life.take(*[BAD] * 50, *[GOOD] * 50) == []
     assert life.tick() == [], "half of them"
     assert life.take(*[BAD], *[GOOD] * 50) == []
+    assert life.tick() == [], "a minute with a few of them"
+    assert life.take(*[BAD], *[GOOD] * 50) == []
     assert life.tick() == OVER
     assert life.task.alerts() == {}
     assert life.task.emitted == {("firing", "warning"): 1, ("resolved", "warning"): 1}
