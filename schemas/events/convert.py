@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from xxhash import xxh3_64_intdigest
@@ -31,14 +31,21 @@ others late. Further ahead that is counted, as a clock is wrong. Both times are 
 """
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 
-DATE_TIME = re.compile(
-    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:[Tt_]| +)([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
-    r" *(?:([Zz]|UTC|GMT)|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?"
-).fullmatch
-"""RFC 3339, and what else is written of its kind: ISO 8601's short form, no seconds, a comma, a zone without its colon
-or its minutes, and no zone at all.
+NAMED = r"(?:\[[^\]]*\])?"
+ZONE = rf" *(?:(?:([Zz]|UTC|GMT)|(?:UTC|GMT)?([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?){NAMED})?"
+CLOCK = r"([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
+DATE_TIME = re.compile(rf"([0-9]{{4}})([-/]?)([0-9]{{2}})\2([0-9]{{2}})(?:(?:[Tt_]| +){CLOCK})?{ZONE}").fullmatch
+"""RFC 3339, and what else is written of its kind: ISO 8601's short form, slashes, no seconds, a comma, a zone without
+its colon or its minutes, or with its name in brackets behind it, no zone at all, and a day alone, which is when it
+begins.
 """
+MONTH_NAMED = re.compile(
+    rf"(?:[A-Za-z]+, *)?([0-9]{{1,2}})([ /-])([A-Za-z]{{3}})\2([0-9]{{4}})[ :]{CLOCK}{ZONE}"
+).fullmatch
+"""As in mails, headers of HTTP and logs of web servers: a month's name leaves no doubt which number is the day."""
+MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 EPOCH_TEXT = re.compile(r"(?:[0-9]{10}|[0-9]{13}|[0-9]{16}|[0-9]{19})(?:\.[0-9]+)?").fullmatch
 """An epoch number as a text: with as many digits as one of our days has in s, ms, us or ns, as no date has them."""
 
@@ -88,6 +95,9 @@ def as_text(value: Any, allowed: frozenset[type], path: str) -> str:
     if kind is str and len(value) <= NAME_MAX:
         text: str = value
         return text
+    if kind is float and float not in allowed:
+        value = whole(value)
+        kind = type(value)
     if kind is str or kind not in allowed:
         raise wrong_type(value, path)
     if kind is bool:
@@ -95,10 +105,14 @@ def as_text(value: Any, allowed: frozenset[type], path: str) -> str:
     return repr(value)
 
 
+def whole(value: Any) -> Any:
+    """A float as an integer, if it is one: a column of integers with gaps comes as 1.0."""
+    return int(value) if type(value) is float and value.is_integer() and abs(value) < 2**53 else value
+
+
 def label_text(value: Any, path: str) -> str:
-    """The text of a label: 1.0, as it comes of a column with gaps, is the class 1."""
-    whole = type(value) is float and value.is_integer() and abs(value) < 2**53
-    return as_text(int(value) if whole else value, LABEL, path)
+    """The text of a label: 1.0 is the class 1."""
+    return as_text(whole(value), LABEL, path)
 
 
 def id_hash(value: Any, path: str) -> int:
@@ -109,6 +123,7 @@ def id_hash(value: Any, path: str) -> int:
     """
     if value is None or value == "":
         return 0
+    value = whole(value)
     if type(value) is int:
         value = str(value)
     elif type(value) is not str:
@@ -120,17 +135,18 @@ def event_time_ms(value: Any, record_ms: int, path: str, zone: tzinfo | None = N
     """When an event was: the record's time (below 0: not known) where it says nothing, and never after that."""
     if value is None and record_ms >= TIME_MAX_MS:
         raise Rejected("bad_time", "record timestamp")
-    event_ms = max(record_ms, 0) if value is None else time_ms(value, path, zone)
+    event_ms = max(record_ms, 0) if value is None else time_ms(value, path, zone, record_ms)
     if event_ms > record_ms + FUTURE_MS and record_ms >= 0:
         raise Rejected("clock_ahead", path)
     return event_ms if record_ms < 0 else min(event_ms, record_ms)
 
 
-def time_ms(value: Any, path: str, zone: tzinfo | None = None) -> int:
+def time_ms(value: Any, path: str, zone: tzinfo | None = None, record_ms: int = -1) -> int:
     """Milliseconds since 1970 of a text with date and time, or of an epoch number in s, ms, us or ns, also as a text.
 
-    `zone` is the one of texts that name none. Texts and integers are cut to the millisecond, floats are rounded to it
-    (half to even), since 1.1 s is not exact.
+    `zone` is the one of texts that name none; of the hour that it has twice in autumn `record_ms`, if known, tells
+    which it was: the second, unless that is after the record. Texts and integers are cut to the millisecond, floats are
+    rounded to it (half to even), since 1.1 s is not exact.
     Second 60 is refused: a leap second has no number of its own.
     """
     kind = type(value)
@@ -145,7 +161,7 @@ def time_ms(value: Any, path: str, zone: tzinfo | None = None) -> int:
     elif kind is str:
         if len(value) < EPOCH_TEXT_MAX and EPOCH_TEXT(value):
             return time_ms(float(value) if "." in value else int(value), path)
-        result = _text_ms(value, path, zone)
+        result = _text_ms(value, path, zone, record_ms)
     else:
         raise wrong_type(value, path)
     if not 0 <= result < TIME_MAX_MS:
@@ -153,17 +169,24 @@ def time_ms(value: Any, path: str, zone: tzinfo | None = None) -> int:
     return result
 
 
-def _text_ms(text: str, path: str, zone: tzinfo | None) -> int:
+def _text_ms(text: str, path: str, zone: tzinfo | None, record_ms: int) -> int:
     """-1 for what is no time."""
-    found = DATE_TIME(text)
-    if not found:
+    text = text.strip()
+    if found := DATE_TIME(text):
+        year, _, month, day, hour, minute, second, fraction, utc, sign, hours, minutes = found.groups()
+    elif found := MONTH_NAMED(text):
+        day, _, name, year, hour, minute, second, fraction, utc, sign, hours, minutes = found.groups()
+        month = MONTHS.get(name.lower(), 0)
+    else:
         return -1
-    year, month, day, hour, minute, second, fraction, utc, sign, hours, minutes = found.groups()
     if utc is None and sign is None and zone is None:
         raise Rejected("no_zone", path)
     try:
-        date, clock = (int(year), int(month), int(day)), (int(hour), int(minute), int(second or 0))
-        since = datetime(*date, *clock, tzinfo=UTC if utc or sign else zone) - EPOCH
+        date, clock = (int(year), int(month), int(day)), (int(hour or 0), int(minute or 0), int(second or 0))
+        when = datetime(*date, *clock, tzinfo=UTC if utc or sign else zone)
+        since, again = when - EPOCH, when.replace(fold=1) - EPOCH
+        if again > since and 0 <= again // MILLISECOND - FUTURE_MS <= record_ms:
+            since = again
     except (ValueError, OverflowError):
         return -1
     ms = (since.days * 86_400 + since.seconds) * 1000 + int((fraction or "")[:3].ljust(3, "0"))

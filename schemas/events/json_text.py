@@ -14,7 +14,7 @@ MARK = "\ufdd0"
 """A text of a character that is none: what stands for a number that is not finite while the rest is parsed."""
 TOKENS = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
-    rb"|-?(?:NaN|Infinity)"
+    rb"|-?(?:NaN|nan|NAN|[Ii]nfinity|[Ii]nf|INF)"
     rb"|(?<![0-9.eE+-])-?(?:[0-9]++(?:\.[0-9]++)?[eE][+-]?[0-9]++|[0-9]{300,}+(?:\.[0-9]++)?)",
     re.DOTALL,
 )
@@ -23,6 +23,8 @@ what is before it: of many digits none is looked at twice.
 """
 BEYOND = re.compile(rb"[0-9](?:[eE]|(?<![0-9][0-9])[0-9]{299})")
 """In every text with such a number, and seen at a tenth of the cost of looking for TOKENS."""
+WORDS = (b"NaN", b"nf", b"nan", b"NAN", b"INF")
+"""Of which every number that is none has one, as Python writes it (NaN, Infinity), or C (nan, inf)."""
 COLON = re.compile(rb"[ \t\n\r]*:").match
 """Behind the name of a member, which no number can be."""
 
@@ -37,7 +39,7 @@ def _lenient(value: bytes) -> Any:
 
 def may_be_marked(text: bytes) -> bool:
     """False only of a text that has no number of those that `_lenient` marks."""
-    return b"NaN" in text or b"Infinity" in text or BEYOND.search(text) is not None
+    return any(word in text for word in WORDS) or BEYOND.search(text) is not None
 
 
 def _marked(found: re.Match[bytes]) -> bytes:
@@ -45,7 +47,7 @@ def _marked(found: re.Match[bytes]) -> bytes:
     first = token[:1]
     if first == b'"' or COLON(found.string, found.end()):
         return token
-    if token.endswith((b"N", b"y")):
+    if token.endswith((b"N", b"n", b"y", b"f", b"F")):
         return f'"{MARK}"'.encode()
     return token if abs(float(token)) < float("inf") else f'"{MARK}"'.encode()
 

@@ -79,7 +79,7 @@ from schemas.events.fields import (
     walk,
 )
 from schemas.events.json_text import parsed
-from schemas.events.odd import CALLER, FIELDS_MAX, NUMBER, SEGMENT, STATUS, VERSION, usable
+from schemas.events.odd import CALLER, FIELDS_MAX, MODEL, NUMBER, SEGMENT, STATUS, VERSION, usable
 
 __all__ = [
     "DEFAULTS",
@@ -179,7 +179,8 @@ def _event(
         (model, version, time, event_id, features, label, value, confidence, scores, logits,
          latency, status, caller, segment) = raw  # fmt: skip
     at = fields.texts
-    model = str(model) if type(model) is int else model
+    if type(model) is int or type(model) is float:
+        model = as_text(model, MODEL, at[0])
     if model is None or model == "":
         raise Rejected("missing_model", at[0])
     if type(model) is not str or len(model) > NAME_MAX:

@@ -36,7 +36,7 @@ DEPTH_MAX = 8
 NUMBER = frozenset((int, float))
 VERSION = frozenset((str, int, float))
 STATUS = frozenset((str, int))
-CALLER = STATUS
+MODEL = CALLER = STATUS
 SEGMENT = frozenset((str, int, float, bool))
 
 
@@ -62,8 +62,8 @@ def usable(document: dict[str, Any], record: Record, record_ms: int, topic: str,
     """
     odd: list[Odd] = []
     raw = dict(zip(FIELDS, _read_each(document, record, topic, fields, odd), strict=True))
-    if type(raw["model"]) is int:
-        raw["model"] = str(raw["model"])
+    if type(raw["model"]) is int or type(raw["model"]) is float:
+        raw["model"] = as_text(raw["model"], MODEL, fields.texts[0])
     if not raw["model"] or type(raw["model"]) is not str or len(raw["model"]) > NAME_MAX:
         return Usable((*raw.values(),), document, odd)  # It is rejected for that, whatever else there is.
     at = dict(zip(FIELDS, fields.texts, strict=True))

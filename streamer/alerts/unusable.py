@@ -2,8 +2,9 @@
 monitor.
 
 Theory of operation. The clock is that of the ticks, which are data: a window lasts a minute of them, and the tick that
-ends it holds the shares of its records against the bound. Above it an alert opens, or stays open; at or below it is
-over. A window goes on while it has too few records for a share to mean something, unless one thing became of them all.
+ends it holds the shares of its records against the bound. Above it an alert opens; it is over when there was none such
+in a window, or in two running at most half as many as the bound has, since what lies at the bound is above it now and
+then. A window goes on while it has too few records for a share to mean something, unless one thing became of them all.
 An empty one says nothing: silence is told elsewhere. Where nothing at all was used, neither in this window nor in the
 one before, no tick is waited for: the alert opens at the record that shows it, which is a matter of the log alone.
 """
@@ -28,6 +29,8 @@ from streamer.signals.columns import I64, Bool
 WINDOW_MS = 60_000
 AT_ONCE = 20
 """Records of which a share means something; and so many of which not one is used are a wrong format or pointer."""
+BACK = 0.5
+"""Of the bound: no alert is over above it, unless the bound is 1, beyond which there is nothing."""
 MONITOR = "limits.unusable"
 """What stands for a monitor: the config key that has the bound, which no monitor can be called."""
 REJECTED, LATE, DUPLICATE = "rejected", "late", "duplicate"
@@ -246,6 +249,9 @@ class Unusable:
             episode.detections, episode.now = episode.detections + 1, now
         elif episode.found is not None:
             episode.now = now
+            share = max(window.account.share(what), self.before.share(what))
+            if now[0] and share > BACK * self.bound and self.bound < 1:
+                return None
             told = self._told("resolved", what, (self.last[0], time_ms))
             episode.found = None
             return told

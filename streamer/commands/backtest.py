@@ -10,7 +10,7 @@ import click
 import orjson
 
 from streamer.commands.options import config_option
-from streamer.commands.sources import History, either_files_or_topic, said_in_words
+from streamer.commands.sources import History, as_the_service_would, either_files_or_topic, said_in_words
 from streamer.config.model import Config
 from streamer.config.stages import for_topic
 from streamer.config.units import parse_duration
@@ -52,7 +52,7 @@ class DurationType(click.ParamType[int]):
     "inputs",
     multiple=True,
     metavar="[[TOPIC:]PARTITION=]FILE",
-    help="Events: JSONL or CSV (.gz), Parquet; each file is a partition. Repeatable.",
+    help="Events: JSON, CSV (packed or not), Parquet; each file is a partition. Repeatable.",
 )
 @click.option("--topic", help="Read a range of this topic instead; no group, no commit.")
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")
@@ -114,6 +114,7 @@ def backtest(
     alike = len({path.name for path in paths}) < len(paths)
     configs = [(str(path) if alike else path.name, _config(path, topic, ticks)) for path in paths]
     with said_in_words():
+        configs = [(name, as_the_service_would(config, inputs, topic)) for name, config in configs]
         history = History([config for _, config in configs], inputs, topic, (begin, end), partitions, model)
         for note in history.notes():
             click.echo(note, err=True)

@@ -8,7 +8,14 @@ import click
 import orjson
 
 from streamer.commands.options import config_option
-from streamer.commands.sources import History, Source, either_files_or_topic, of_events, said_in_words
+from streamer.commands.sources import (
+    History,
+    Source,
+    as_the_service_would,
+    either_files_or_topic,
+    of_events,
+    said_in_words,
+)
 from streamer.config.decoder_fields import fields_of, sides_of
 from streamer.config.expectation import told as expectations
 from streamer.config.model import Config
@@ -68,6 +75,7 @@ def explain(
     config = load_or_exit(config_path)
     of_events(config, topic)
     with said_in_words():
+        config = as_the_service_would(config, inputs, topic)
         history = History([config], inputs, topic, (begin, end) if topic else (None, None))
         for note in history.notes():
             click.echo(note, err=True)

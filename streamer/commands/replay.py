@@ -15,7 +15,7 @@ import click
 import orjson
 
 from streamer.commands.options import config_option
-from streamer.commands.sources import Source, either_files_or_topic, of_topic, said_in_words
+from streamer.commands.sources import Source, as_the_service_would, either_files_or_topic, of_topic, said_in_words
 from streamer.config.decoder_fields import fields_of
 from streamer.config.model import Config
 from streamer.config.stages import for_topic
@@ -45,8 +45,8 @@ Examples:
     "inputs",
     multiple=True,
     metavar="[[TOPIC:]PARTITION=]FILE",
-    help="JSONL file, .gz or not: one event a line, or a record as kcat -J writes it; the line number is the offset;"
-    " or CSV, TSV, Parquet. Repeatable.",
+    help="JSON lines or an array of events, or records as kcat -J writes them, whose numbers are the offsets; or CSV,"
+    " TSV, Parquet; packed or not. Repeatable.",
 )
 @click.option("--topic", help="Read a range of this topic instead.")
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")
@@ -104,6 +104,8 @@ def replay(
             f"What {topic} says is of events of other topics: replay --topic {config.topics.ordered}, which has both."
         )
         raise click.UsageError(told)
+    with said_in_words():
+        config = as_the_service_would(config, inputs, topic)
     engine = Replay(config, fields_of(config), generation, first_end=first_end, together=not topic)
     began = time.monotonic()
     try:

@@ -13,7 +13,9 @@ from schemas.events.batch import Record
 from streamer.commands.broker_down import exit_unreachable
 from streamer.config.model import Config
 from streamer.config.stages import in_order_of_models, undecided
-from streamer.offline.event_files import EventFiles, Span
+from streamer.engine.scattered import Seen, in_words, scattered
+from streamer.engine.tasks import ByTopic
+from streamer.offline.event_files import EventFiles, Span, reading
 from streamer.offline.joined import by_time
 from streamer.offline.replay import BadInput, parse_inputs
 from streamer.port import LogDown, LogGap, Partition
@@ -40,6 +42,26 @@ def not_there(output: Path | None) -> None:
     """Exit 1 where a file is to be made that is there: nobody's config is written over."""
     if output is not None and output.exists():
         raise click.ClickException(f"{output} is there already; nothing was written")
+
+
+def as_the_service_would(config: Config, inputs: Sequence[str], topic: str | None) -> Config:
+    """With `kafka.order: auto` what the service finds out by a look at its topics: files are partitions, and a model
+    that goes back and forth between several is read in one order. It is said.
+    """
+    if topic or not undecided(config):
+        return config
+    files, events = parse_inputs(inputs, config.topics.first()), list[Seen]()
+    decode = ByTopic(config)
+    for partition, path in files if len(files) > 1 else ():
+        records = next(reading(path, config)[0](), [])
+        batch = decode(records, partition[0])
+        places = zip(batch.offsets.tolist(), batch.times_ms.tolist(), batch.model.tolist(), strict=True)
+        events += (Seen(*partition, offset, time_ms, batch.strings[model]) for offset, time_ms, model in places)
+    several = scattered(events)
+    if not several:
+        return config
+    click.echo(f"{in_words(several)}: read in the order of models, as by the service (kafka.order: auto)", err=True)
+    return in_order_of_models(config)
 
 
 def of_topic(

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from streamer.config import model as cfg
 from streamer.config.cautions import CAUTIONS
 from streamer.config.client_rules import CLIENT_RULES
-from streamer.config.codes import CODE_RULES
+from streamer.config.codes import CODE_RULES, as_written
 from streamer.config.cross_checks import RULES, check_rules
 from streamer.config.detect import DETECTS
 from streamer.config.embedding_rules import EMBEDDING_RULES
@@ -105,6 +105,7 @@ def build(source: Source) -> cfg.Config | None:
     """The config of a parsed text, None where it has errors; they are in the source."""
     config = None
     if source.value is not None and source.complete:
+        as_written(source)
         source.value = resolved(source.value, filled=_fits(cfg.Defaults, source.value))
         config = validated(source, cfg.Config)
         rules = (*RULES, *CODE_RULES, *EMBEDDING_RULES, *LABEL_RULES, *MAPPING_RULES, *ORDER_RULES, *PEER_RULES)

@@ -88,6 +88,7 @@ class Source:
     secrets: list[str] = field(default_factory=list)
     hidden: set[PathKey] = field(default_factory=set)  # values with something of a `${file:}` in them
     broken: set[PathKey] = field(default_factory=set)  # values that could not be read: no more is said of them
+    written: dict[PathKey, str] = field(default_factory=dict)  # numbers and booleans that are written without quotes
     nodes: int = 0
     complete: bool = True  # False when reading was given up half-way: what is there means nothing
 
@@ -272,7 +273,10 @@ def _interpolate(source: Source, node: yaml.ScalarNode, path: PathKey) -> Any:
         source.hidden.add(path)
     if path in source.hidden:
         return Secret(filled)
-    return resolve(filled) if plain and not secret else filled
+    value = resolve(filled) if plain and not secret else filled
+    if isinstance(value, bool | int | float):
+        source.written[path] = filled
+    return value
 
 
 def _unreadable(source: Source, path: PathKey, kind: str, message: str, mark: Any) -> str:

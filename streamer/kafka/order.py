@@ -15,6 +15,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.model import Config
 from streamer.config.stages import SECOND, in_order_of_models
 from streamer.engine.engines import ENGINE
+from streamer.engine.scattered import Seen, in_words, scattered
 from streamer.kafka.client import MOCK_CLUSTER, Limits, connection_settings, make_consumer, metadata
 from streamer.kafka.diagnosis import bad_settings, silent_logger
 from streamer.kafka.groups import refused
@@ -42,7 +43,6 @@ SETTINGS = {
     "fetch.wait.max.ms": 20,
     "fetch.message.max.bytes": 1 << 20,
 }
-NAMED_MAX = 3
 
 
 class Answer(NamedTuple):
@@ -54,39 +54,11 @@ class Answer(NamedTuple):
     fix: str = ""
 
 
-class Seen(NamedTuple):
-    """One event of a sample."""
-
-    topic: str
-    partition: int
-    offset: int
-    time_ms: int  # of its record
-    model: str
-
-
-def scattered(events: Sequence[Seen]) -> dict[tuple[str, str], list[int]]:
-    """Models that several partitions of a topic have at the same time, by topic and model.
-
-    The model of a keyed topic moves once, when partitions are added; one without a key goes back and forth.
-    """
-    moves, places = dict[tuple[str, str], int](), dict[tuple[str, str], list[int]]()
-    for one in sorted(events, key=lambda seen: (seen.time_ms, seen.partition, seen.offset)):
-        known = places.setdefault((one.topic, one.model), [])
-        if known and known[-1] != one.partition:
-            moves[one.topic, one.model] = moves.get((one.topic, one.model), 0) + 1
-        if one.partition in known:
-            known.remove(one.partition)
-        known.append(one.partition)
-    return {at: sorted(places[at]) for at, count in moves.items() if count > 1}
-
-
 def answer(events: Sequence[Seen]) -> Answer:
     """What a sample shows."""
     several = scattered(events)
     if several:
-        told = [f"{model} is in {len(at)} partitions of {topic}" for (topic, model), at in several.items()]
-        more = f" and {len(told) - NAMED_MAX} more models likewise" if len(told) > NAMED_MAX else ""
-        return Answer("model", "; ".join(told[:NAMED_MAX]) + more)
+        return Answer("model", in_words(several))
     if len(events) >= ENOUGH:
         return Answer("topic", f"of the newest {len(events):,} events each model's are in one partition")
     return Answer(None, f"only {len(events)} events are there to see how they are keyed")

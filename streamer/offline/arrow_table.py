@@ -36,7 +36,8 @@ def read_parquet(path: Path, fields: Fields, model: str | None) -> tuple[Layout,
             raise BadInput(f"{path}: {_line(error)}") from error
 
     plan = layout(names, fields, model is not None, str(path))
-    return plan, lambda: records(_rows(batches, plan, str(path)), plan, model)
+    naive = _naive(fields)
+    return plan, lambda: records(_rows(batches, plan, str(path), naive), plan, model)
 
 
 def read_frame(frame: Any, fields: Fields, model: str | None = None, name: str = "the frame") -> Iterator[Record]:
@@ -50,18 +51,25 @@ def read_frame(frame: Any, fields: Fields, model: str | None = None, name: str =
     except (TypeError, ValueError, pyarrow.ArrowException) as error:
         raise BadInput(f"{name}: {_line(error)}") from error
     plan = layout(table.column_names, fields, model is not None, name)
-    return records(_rows(lambda: iter(table.to_batches()), plan, name), plan, model)
+    return records(_rows(lambda: iter(table.to_batches()), plan, name, _naive(fields)), plan, model)
+
+
+def _naive(fields: Fields) -> str:
+    """What stands behind a time without a zone: UTC, as Arrow counts it, or nothing where the config names the zone of
+    such times.
+    """
+    return "Z" if fields.reading.zone is None else ""
 
 
 def _line(error: Exception) -> str:
     return " ".join((getattr(error, "strerror", None) or str(error)).split())
 
 
-def _rows(batches: Callable[[], Iterator[Any]], plan: Layout, table: str) -> Iterator[Sequence[Any]]:
+def _rows(batches: Callable[[], Iterator[Any]], plan: Layout, table: str, naive: str) -> Iterator[Sequence[Any]]:
     whole = _whole(batches, plan)
     for batch in batches():
         columns = [
-            [None] * batch.num_rows if column is None else _column(batch.column(n), column, n in whole, table)
+            [None] * batch.num_rows if column is None else _column(batch.column(n), column, (n in whole, naive), table)
             for n, column in enumerate(plan.columns)
         ]
         yield from zip(*columns, strict=True)
@@ -86,7 +94,7 @@ def _whole(batches: Callable[[], Iterator[Any]], plan: Layout) -> set[int]:
     return found or set()
 
 
-def _column(array: Any, column: Column, whole: bool, table: str) -> list[Any]:
+def _column(array: Any, column: Column, told: tuple[bool, str], table: str) -> list[Any]:
     import pyarrow
     from pyarrow import types
 
@@ -103,24 +111,30 @@ def _column(array: Any, column: Column, whole: bool, table: str) -> list[Any]:
         values: list[Any] = array.to_pylist(maps_as_pydicts="lossy")
         if types.is_integer(of) or types.is_boolean(of) or types.is_string(of) or types.is_large_string(of):
             return values
-        return [value if value is None else _plain(value, column, whole) for value in values]
+        return [value if value is None else _plain(value, column, told) for value in values]
     except (TypeError, ValueError, OverflowError, pyarrow.ArrowException) as error:
         raise BadInput(f"{table}: column {column.name!r} of {of}: {_line(error)}") from error
 
 
-def _plain(value: Any, column: Column, whole: bool) -> Any:
-    """A value as JSON has it. What is a length of time counts in seconds, a latency in milliseconds."""
-    kind = type(value)
+def _plain(value: Any, column: Column, told: tuple[bool, str]) -> Any:
+    """A value as JSON has it. What is a length of time counts in seconds, a latency in milliseconds. `told`: whether
+    all floats of the column are whole, and what stands behind a time without a zone.
+    """
+    kind, (whole, naive) = type(value), told
     if kind is float:
         if value != value:
             return None
         return int(value) if whole and value.is_integer() else value
     if kind is dict:
-        return {str(name): _plain(inner, column, whole) for name, inner in value.items()}
+        return {str(name): _plain(inner, column, told) for name, inner in value.items()}
     if kind is list:
-        return [_plain(inner, column, whole) for inner in value]
+        return [_plain(inner, column, told) for inner in value]
     if kind is date and column.field == "time":
-        return f"{value.isoformat()}T00:00:00Z"
+        return f"{value.isoformat()}T00:00:00{naive}"
+    if column.field == "time" and isinstance(value, datetime) and value.tzinfo is None:
+        return f"{value.isoformat()}{naive}"
+    if kind is Decimal and column.kind == "text" and value == value.to_integral_value():
+        return _number(value.to_integral_value())
     for known, made in MADE.items():
         if isinstance(value, known):
             return made(value) * (1000 if known is timedelta and column.field == "latency_ms" else 1)
@@ -128,7 +142,7 @@ def _plain(value: Any, column: Column, whole: bool) -> Any:
 
 
 def _moment(value: datetime) -> str:
-    """A time without a zone is taken for UTC, as Arrow counts it."""
+    """That of an event stands by itself; any other without a zone is taken for UTC, as Arrow counts it."""
     text = value.isoformat()
     return text if value.tzinfo else f"{text}Z"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -11,12 +12,16 @@ import orjson
 
 from schemas.events.batch import Record
 from schemas.events.fields import FIELDS, Fields, Selector, parse_selector
+from schemas.events.json_text import value_of
 from streamer.offline.replay import BadInput
 
 NAMING = ("label", "status")
 """Texts that numbers stand for: a column of 0.0 and 1.0 is one of whole numbers, as tools write it that have no other
 way to leave a cell empty."""
 CONTAINERS = ("object", "array")
+INDEX = re.compile(r"Unnamed: \d+|__index_level_\d+__").fullmatch
+"""What pandas calls the numbers of rows, where it writes them."""
+STEPS = re.compile(r"__|[\[\]/: ]+|_")
 SHOWN = 8
 
 
@@ -26,6 +31,7 @@ class Column(NamedTuple):
     name: str
     place: tuple[str, ...]
     field: str
+    whole: bool = False  # an object or array, which may be written as JSON
 
     @property
     def kind(self) -> str:
@@ -54,8 +60,8 @@ def layout(names: Sequence[str], fields: Fields, model: bool, table: str) -> Lay
     doubled = sorted({name for name in names if name and names.count(name) > 1})
     if doubled:
         raise BadInput(f"{table}: {_listed(doubled)} is there more than once")
-    found = {name: _column(name, fields) for name in names}
-    unknown = [name for name in names if found[name] is None and name]
+    found = {name: column_of(name, fields) for name in names}
+    unknown = [name for name in names if found[name] is None and name and not INDEX(name)]
     notes = []
     features = fields.selectors[[*FIELDS].index("features")]
     if unknown and not any(column is not None and column.field == "features" for column in found.values()):
@@ -64,9 +70,7 @@ def layout(names: Sequence[str], fields: Fields, model: bool, table: str) -> Lay
     elif unknown:
         notes = [f"{table}: nothing reads {_listed(unknown)}"]
     notes += [
-        f"{table}: {name!r} is no field; did you mean {name.lower()!r}?"
-        for name in unknown
-        if _column(name.lower(), fields) is not None
+        f"{table}: {name!r} is no field; did you mean {meant!r}?" for name in unknown if (meant := _meant(name, fields))
     ]
     columns = [column for column in found.values() if column is not None]
     by_field = dict(zip(FIELDS, fields.selectors, strict=True))
@@ -78,21 +82,29 @@ def layout(names: Sequence[str], fields: Fields, model: bool, table: str) -> Lay
     return Layout(tuple(found[name] for name in names), tuple(outside), said, tuple(notes))
 
 
-def _column(name: str, fields: Fields) -> Column | None:
+def column_of(name: str, fields: Fields) -> Column | None:
+    """None for a name that is of no field."""
     place = _place(name)
     by_field = dict(zip(FIELDS, fields.selectors, strict=True))
     for field, selector in by_field.items():
         steps = _steps(selector)
         if steps and (place == steps or (FIELDS[field].kind in CONTAINERS and place[: len(steps)] == steps)):
-            return Column(name, place, field)
+            return Column(name, place, field, place == steps and FIELDS[field].kind in CONTAINERS)
     for extra in fields.extra:
         if name == extra.text or place == _steps(extra):
             return Column(name, _steps(extra), "")
     if any(place == _steps(one)[: len(place)] for one in (*fields.selectors, *fields.extra)):
-        return Column(name, place, "")  # An object with fields in it.
+        return Column(name, place, "", whole=True)  # An object with fields in it.
     if place[0] not in FIELDS or (len(place) > 1 and FIELDS[place[0]].kind not in CONTAINERS):
         return None
     return Column(name, (*_steps(by_field[place[0]]), *place[1:]), place[0])
+
+
+def _meant(name: str, fields: Fields) -> str:
+    """The field that such a name most likely is, in another case or with other marks between its steps."""
+    like = name.lower().rstrip("] ")
+    tried = (like, STEPS.sub(".", like, count=1), STEPS.sub(".", like))
+    return next((one for one in tried if column_of(one, fields) is not None), "")
 
 
 def _place(name: str) -> tuple[str, ...]:
@@ -127,16 +139,25 @@ def records(rows: Iterable[Sequence[Any]], plan: Layout, model: str | None) -> I
     """Rows as records of a topic; what the mapping reads from the key or a header is put there."""
     outside = {number for number, _ in plan.outside}
     placed = [(n, column.place) for n, column in enumerate(plan.columns) if column is not None and n not in outside]
+    whole = {n for n, column in enumerate(plan.columns) if column is not None and column.whole}
     for offset, row in enumerate(rows):
         event: dict[str, Any] = {}
         if plan.model is not None:
             put(event, plan.model.place, model)
         for number, place in placed:
-            put(event, place, row[number])
+            put(event, place, _parsed(row[number]) if number in whole else row[number])
         beside = [(selector, _text(row[number])) for number, selector in plan.outside if row[number] is not None]
         key = next((text for selector, text in beside if selector.kind == "key"), None)
         headers = tuple((selector.header, text) for selector, text in beside if selector.kind == "header")
         yield Record(offset, -1, key, _json(event), headers)
+
+
+def _parsed(value: Any) -> Any:
+    """An object or an array that a database wrote into a cell."""
+    try:
+        return value_of(value.encode()) if isinstance(value, str) and value[:1] in ("{", "[") else value
+    except (orjson.JSONDecodeError, RecursionError):
+        return value
 
 
 def put(event: dict[str, Any], place: tuple[str, ...], value: Any) -> None:

@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 
 from schemas.events.batch import Record
 from schemas.events.fields import Fields
-from streamer.offline.columns import NAMING, Column, Layout, layout, records
+from streamer.offline.columns import NAMING, Column, Layout, column_of, layout, records
 from streamer.offline.packed_file import BROKEN, opened
 from streamer.offline.replay import BadInput
 from streamer.offline.spelled import is_nothing, is_number, number, spelled
@@ -24,6 +24,8 @@ SEP_LINE = re.compile(r'"?sep=(.)"?,*[\r\n]*').fullmatch
 LOOK = 20
 """Rows that tell the separator: all have as many cells as the header."""
 BOOLEANS = {"true": True, "false": False}
+TRUE_OR_FALSE = ("label", "segment")
+"""Texts that booleans stand for: True in all cells of a column is what JSON has as true."""
 WHOLE = re.compile(r"-?(?:0|[1-9]\d*)\.0").fullmatch
 CODE = re.compile(r"0\d+").fullmatch
 """A cell that says of its column that it is none of numbers."""
@@ -47,7 +49,7 @@ class _Seen:
     """Of a column, over all its cells: how many are of each kind, and the line of the first that is not."""
 
     def __init__(self) -> None:
-        self.filled, self.codes = 0, 0
+        self.filled, self.codes, self.empty = 0, 0, 0
         self.fits = dict.fromkeys(KINDS, 0)
         self.units: dict[str, set[str]] = {"point": set(), "comma": set()}
         self.odd: dict[str, int] = {}
@@ -78,6 +80,15 @@ class _Seen:
         """Numbers of one unit, but for a few cells; a code such as 01234 says that there are no numbers."""
         enough = 0 < MOST * self.filled <= self.fits.get(kind, 0)
         return enough and not self.codes and len(self.units.get(kind, ())) < 2
+
+
+def is_table(path: Path, fields: Fields) -> bool:
+    """Whether the first line of a file has the names of columns, and one of them of a field."""
+    try:
+        names = _opened(path).header
+    except (BadInput, *BROKEN, UnicodeDecodeError, csv.Error):
+        return False
+    return len(names) > 1 and any(column_of(name, fields) is not None for name in names)
 
 
 def read_csv(path: Path, fields: Fields, model: str | None) -> tuple[Layout, Callable[[], Iterator[Record]]]:
@@ -171,7 +182,9 @@ def _look(file: _File, plan: Layout) -> list[_Seen]:
     wanted = [(n, seen[n]) for n, column in enumerate(plan.columns) if column is not None]
     for line, row in _rows(file):
         for n, of in wanted:
-            if not is_nothing(row[n]):
+            if is_nothing(row[n]):
+                of.empty += 1
+            else:
                 of.add(row[n].strip(), line)
     return seen
 
@@ -193,7 +206,10 @@ def _cell(column: Column | None, seen: _Seen, separator: str) -> tuple[Cell, str
     if column is None:
         return _nothing, ""
     if column.kind == "text":
-        return (_whole if column.field in NAMING and seen.all_are("whole") else _as_text), ""
+        if seen.all_are("boolean") and column.field in TRUE_OR_FALSE:
+            return _boolean, ""
+        whole = seen.all_are("whole") and (column.field in NAMING or seen.empty > 0)
+        return (_whole if whole else _as_text), ""
     if column.kind == "time":
         return (_number if seen.all_are("number") else _moment), ""
     for kind in ("number", "comma", "point") if separator != "," else ("number", "point"):

@@ -22,14 +22,15 @@ from streamer.config.decoder_fields import fields_of
 from streamer.engine.tasks import ByTopic
 from streamer.offline.arrow_table import read_parquet
 from streamer.offline.columns import put
-from streamer.offline.csv_table import read_csv
+from streamer.offline.csv_table import is_table, read_csv
+from streamer.offline.packed_file import ENDINGS
 from streamer.offline.replay import CHUNK, read_lines
 from streamer.offline.times import time_ms_of
 from streamer.port import Partition
 from streamer.signals.columns import F64, I64, Bool
 
-TABLES = {".csv": read_csv, ".tsv": read_csv, ".parquet": read_parquet, ".pq": read_parquet}
-"""By the end of the name; every other file is of lines."""
+TABLES = {".parquet": read_parquet, ".pq": read_parquet} | dict.fromkeys((".csv", ".tsv", ".tab", ".psv"), read_csv)
+"""By the end of the name; every other file is of JSON, or else its first line names fields."""
 
 Read = Callable[[], Iterator[list[Record]]]
 
@@ -43,12 +44,15 @@ def chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 def reading(path: Path, config: cfg.Config, model: str | None = None) -> tuple[Read, tuple[str, ...]]:
     """What reads the records of a file as they stand, as often as wanted; what a person should know of its columns."""
-    packed = path.suffix.lower() == ".gz"
+    packed = path.suffix.lower() in ENDINGS
     table = TABLES.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
+    fields = fields_of(config)
+    if table is None and fields.plan is None and is_table(path, fields):
+        table = read_csv
     if table is None or (packed and table is read_parquet):
-        lines = partial(read_lines, path, config.limits.message_bytes)
-        return (lines if model is None else _naming(lines, fields_of(config), model)), ()
-    plan, rows = table(path, fields_of(config), model)
+        lines = partial(read_lines, path, config.limits.message_bytes, fields.plan is None)
+        return (lines if model is None else _naming(lines, fields, model)), ()
+    plan, rows = table(path, fields, model)
     return lambda: chunks(rows()), plan.notes
 
 

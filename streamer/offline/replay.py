@@ -6,8 +6,10 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from schemas.events.batch import Batch, Record
 from schemas.events.decoder import Decoder
@@ -20,6 +22,7 @@ from streamer.engine.tasks import OwnRecords
 from streamer.engine.unpaired import in_words
 from streamer.offline.account import Account, Rejects
 from streamer.offline.joined import Joined, Run
+from streamer.offline.json_values import LOOK, is_values, values
 from streamer.offline.packed_file import BROKEN, opened
 from streamer.offline.raw_records import AROUND, record_of
 from streamer.offline.ticks import Ticks
@@ -71,32 +74,40 @@ def parse_inputs(texts: Iterable[str], topic: str) -> list[Input]:
 UTF16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 
 
-def read_lines(path: Path, line_bytes_max: int) -> Iterator[list[Record]]:
-    """Records of a JSONL file, gzipped or not, in chunks: a line is the value of one, or the whole of it, see
-    `raw_records.py`. An overlong line is cut just beyond the limit.
+def read_lines(path: Path, line_bytes_max: int, arrays: bool = True) -> Iterator[list[Record]]:
+    """Records of a JSONL file, packed or not, in chunks: a line is the value of one, or the whole of it, see
+    `raw_records.py`; of what is no file of lines each value, see `json_values.py`. An overlong one is cut just beyond
+    the limit. `arrays`: one that is the whole file is a list of values.
     """
     try:
         with opened(path) as handle:
-            chunk: list[Record] = []
-            offset = 0
-            while line := handle.readline(2 * line_bytes_max + AROUND):
-                if offset == 0:
-                    if line.startswith(UTF16):
-                        raise BadInput(f"{path}: is UTF-16: save it as UTF-8")
-                    line = line.removeprefix(BOM_UTF8)
-                rest = line
-                while rest and not rest.endswith(b"\n"):
-                    rest = handle.readline(1 << 20)
-                bare = line.removesuffix(b"\n").removesuffix(b"\r")
-                chunk.append(record_of(offset, bare) or Record(offset, -1, None, bare[: line_bytes_max + 2]))
-                offset += 1
-                if len(chunk) == CHUNK:
-                    yield chunk
-                    chunk = []
-            if chunk:
-                yield chunk
+            head = handle.read(LOOK)
+        if head.startswith(UTF16):
+            raise BadInput(f"{path}: is UTF-16: save it as UTF-8")
+        mark = len(BOM_UTF8) * head.startswith(BOM_UTF8)
+        with opened(path) as handle:
+            handle.read(mark)
+            if is_values(head[mark:], arrays):
+                pieces = iter(partial(handle.read, LOOK), b"")
+                texts = values(pieces, 2 * line_bytes_max + AROUND, arrays)
+            else:
+                texts = _lines(handle, 2 * line_bytes_max + AROUND)
+            numbered = enumerate(texts)
+            while some := list(islice(numbered, CHUNK)):
+                yield [
+                    record_of(offset, text) or Record(offset, -1, None, text[: line_bytes_max + 2])
+                    for offset, text in some
+                ]
     except BROKEN as error:
         raise BadInput(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _lines(handle: BinaryIO, longest: int) -> Iterator[bytes]:
+    while line := handle.readline(longest):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = handle.readline(1 << 20)
+        yield line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 class Replay:

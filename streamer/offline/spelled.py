@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from schemas.events.codecs import NUMBER, number_of
 
-BLANKS = " \u00a0\u202f"
-UNITS = "[$€£¥₹₽₩₺₴₪]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR)"
+BLANKS = " \u00a0\u2009\u202f"
+UNITS = r"(?:US|R|A|C|NZ|HK)?\$|[€£¥₹₽₩₺₴₪]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR)"
 NOTHING = frozenset(
     "|na|n/a|n.a.|nan|-nan|null|nil|none|#n/a|#na|<na>|nat|\\n|-|--|?|.|#div/0!|#value!|#ref!|#num!|#name?|#null!".split(
         "|"
@@ -29,7 +29,8 @@ class Spelled(NamedTuple):
 
 
 def _spelling(mark: str, groups: str) -> re.Pattern[str]:
-    digits = rf"(?:[1-9]\d{{0,2}}(?P<group>[{groups}])\d{{3}}(?:(?P=group)\d{{3}})*|0|[1-9]\d*)"
+    lakhs = r"|[1-9]\d?(?:,\d\d)+,\d{3}" if mark == "." else ""
+    digits = rf"(?:[1-9]\d{{0,2}}(?P<group>[{groups}])\d{{3}}(?:(?P=group)\d{{3}})*{lakhs}|0|[1-9]\d*)"
     number = rf"(?P<whole>{digits})?(?:[{mark}](?P<part>\d+))?(?P<power>[eE][+-]?\d+)?"
     return re.compile(
         rf"(?P<open>\()?(?P<sign>[+\-−]?)(?:(?P<before>{UNITS})[{BLANKS}]?(?P<then>[\-−]?))?{number}"

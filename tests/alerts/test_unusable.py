@@ -106,6 +106,8 @@ def test_nothing_used_at_all_is_told_at_once_and_once(engine: Engine) -> None:
     assert life.take(*[BAD] * 50, *[GOOD] * 50) == []
     assert life.tick() == [], "half of them"
     assert life.take(*[BAD], *[GOOD] * 50) == []
+    assert life.tick() == [], "a minute with a few of them"
+    assert life.take(*[BAD], *[GOOD] * 50) == []
     assert life.tick() == OVER
     assert life.task.alerts() == {}
     assert life.task.emitted == {("firing", "warning"): 1, ("resolved", "warning"): 1}
@@ -208,6 +210,16 @@ def test_each_time_it_is_another_episode_with_ids_of_its_own() -> None:
     assert len({one["id"] for one in found}) == 8
     assert len({one["correlationid"] for one in found}) == 4
     assert len({one["data"]["fingerprint"] for one in found}) == 1
+
+
+def test_a_share_at_the_bound_is_one_alert_until_it_is_away_from_it() -> None:
+    life, fired = Life(), []
+    for bad in (7, 4, 6, 3, 8, 5, 2, 6, 2, 2, 4, 6, 0, 4):
+        life.feed(*[BAD] * bad, *[GOOD] * (100 - bad))
+        life.pass_time()
+        fired.append(life.task.record_alerts.account.episodes["rejected"].found is not None)
+    assert fired == [True] * 9 + [False] * 2 + [True] + [False] * 2
+    assert [one["data"]["status"] for one in life.records()] == ["firing", "resolved"] * 2
 
 
 def test_a_bound_of_one_silences_it() -> None:

@@ -241,7 +241,7 @@ monitors: {{a: {{signal: features.a, by: [segment.c], detect: {{kind: adwin}}}}}
 """
 
 
-@pytest.mark.parametrize(("order", "alerts"), [("topic", 2), ("model", 1)])
+@pytest.mark.parametrize(("order", "alerts"), [("topic", 2), ("model", 1), ("auto", 1)])
 @pytest.mark.parametrize("verb", ["replay", "backtest"])
 def test_files_of_a_model_are_one_log_where_its_order_is_asked_for(
     order: str, alerts: int, verb: str, tmp_path: Path
@@ -264,7 +264,8 @@ def test_files_of_a_model_are_one_log_where_its_order_is_asked_for(
     firing = [json.loads(line) for line in result.stdout.splitlines() if "alert.firing" in line]
     told = [one["data"] for one in firing if one["data"]["episode"]["detections"] == 1]
     assert len(told) == alerts
-    assert [one.get("ordered") is not None for one in told] == [order == "model"] * alerts
+    assert [one.get("ordered") is not None for one in told] == [order != "topic"] * alerts
+    assert ("m is in 2 partitions of in: read in the order of models" in result.output) == (order == "auto")
     assert {one["trigger"]["topic"] for one in told} == {"in"}, "the place it was sent to"
 
 

@@ -43,6 +43,22 @@ def test_what_goes_with_codes_is_taken() -> None:
     assert config.config_hash != load_text(HEAD + checks + monitors, "x", {}).config_hash
 
 
+@pytest.mark.parametrize(
+    ("allowed", "texts"),
+    [
+        ("[1.10, 2.0]", ("1.1", "2", "2.0", "1.10")),
+        ('["1.10", 007, 7]', ("1.10", "7", "7.0", "7", "7.0", "007")),
+        ("[0x1F, 1e3, +5]", ("31", "31.0", "1000", "1000.0", "5", "5.0", "0x1F", "1e3", "+5")),
+        ("[True, true]", ("true", "true", "True")),
+        ("[12, '${N}', 007]", ("12", "12.0", "1.50", "7", "7.0", "007")),
+        ("&a [on, 2026-01-01, ~x]", ("on", "2026-01-01", "~x")),
+    ],
+)
+def test_what_is_allowed_is_also_as_it_is_written(allowed: str, texts: tuple[str, ...]) -> None:
+    config = load_text(f"{HEAD}checks: {{features.x: {{allowed: {allowed}}}}}\n", "x", {"N": "1.50"})
+    assert config.checks["features.x"].compiled().allowed == texts
+
+
 def test_the_numbers_of_a_signal() -> None:
     found = [numbers_in(parse_signal(text)) for text in ("features.a", "mean(value)", "ratio(features.a, value)")]
     assert found == [("features.a",), ("prediction.value",), ("features.a", "prediction.value")]

@@ -13,35 +13,14 @@ import pytest
 
 from schemas.events.batch import Record
 from streamer.config.load import load_config
-from streamer.kafka.order import ENOUGH, PARTITIONS_MAX, TAIL, Answer, Seen, answer, ask, newest, scattered, spaced
+from streamer.engine.scattered import Seen
+from streamer.kafka.order import ENOUGH, PARTITIONS_MAX, TAIL, Answer, answer, ask, newest, spaced
 from tests.kafka.service import ROOT, Service, produce, wait_committed
 from tests.waiting import until
 
 
 def events(count: int, place: Callable[[int], int], model: Callable[[int], str] = lambda i: "m") -> list[Seen]:
     return [Seen("t", place(i), i, 1000 + i, model(i)) for i in range(count)]
-
-
-def test_a_model_without_a_key_goes_back_and_forth() -> None:
-    assert scattered(events(9, lambda i: i % 3)) == {("t", "m"): [0, 1, 2]}
-
-
-def test_batches_that_fill_one_partition_after_another_are_without_a_key() -> None:
-    assert scattered(events(90, lambda i: i // 30)) == {("t", "m"): [0, 1, 2]}
-
-
-def test_a_keyed_model_that_has_moved_once_is_keyed() -> None:
-    assert scattered(events(90, lambda i: 2 if i < 40 else 5)) == {}
-
-
-def test_topics_are_apart_and_so_are_models() -> None:
-    apart = [one._replace(topic="tu"[i % 2]) for i, one in enumerate(events(50, lambda i: i % 2))]
-    assert scattered(apart) == {}
-    assert scattered(events(50, lambda i: i % 2, lambda i: "mn"[i % 2])) == {}
-
-
-def test_records_without_a_time_are_told_apart_by_their_partitions() -> None:
-    assert scattered([one._replace(time_ms=-1) for one in events(9, lambda i: i % 3)]) == {("t", "m"): [0, 1, 2]}
 
 
 def test_what_a_sample_shows() -> None:

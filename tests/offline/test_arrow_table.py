@@ -63,6 +63,8 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5)
         ("prediction.label", pyarrow.array([True]), [True]),
         ("model_version", pyarrow.array([7.0, None]), [7, None]),
         ("model_version", pyarrow.array([7.0, 7.1]), [7.0, 7.1]),
+        ("event_id", pyarrow.array([Decimal("12.00")], pyarrow.decimal128(10, 2)), [12]),
+        ("prediction", pyarrow.array(['{"label":"x"}', "[", None]), [{"label": "x"}, "[", None]),
         ("event_id", pyarrow.array([2**63 + 1], pyarrow.uint64()), [2**63 + 1]),
     ],
 )
@@ -74,6 +76,14 @@ def test_a_value_is_what_its_column_is(name: str, array: Any, values: list[Any],
             value = value[step]
         found.append(value)
     assert (found, [*map(type, found)]) == (values, [*map(type, values)])
+
+
+def test_a_time_without_a_zone_is_of_the_zone_that_the_config_names(tmp_path: Path) -> None:
+    parquet.write_table(pyarrow.table({"time": [MOMENT], "features.t": [MOMENT]}), tmp_path / "t.parquet")
+    config = load_text(f"{HEAD}time_zone: Europe/Amsterdam\n", "x", {})
+    [(_, [record])] = EventFiles((tmp_path / "t.parquet",), config, "m")
+    event = json.loads(record.value or b"")
+    assert (event["time"], event["features"]["t"]) == ("2026-01-02T03:04:05", "2026-01-02T03:04:05Z")
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,23 @@ def test_an_object_with_fields_in_it_and_names_in_another_case(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("prediction_label", "prediction.label"),
+        ("Features[amount]", "features.amount"),
+        ("features__a_b", "features.a_b"),
+        ("features/amount", "features.amount"),
+        ("MODEL VERSION", ""),
+        ("amount", ""),
+    ],
+)
+def test_the_field_that_a_name_most_likely_is_is_said(name: str, meant: str) -> None:
+    notes = layout([name, "features.a", "Unnamed: 0", "__index_level_0__"], fields_of(CONFIG), True, "t").notes
+    more = (f"t: {name!r} is no field; did you mean {meant!r}?",) if meant else ()
+    assert notes == (f"t: nothing reads {name!r}", *more), "and numbers of rows are nobody's"
+
+
+@pytest.mark.parametrize(
     ("header", "words"),
     [
         ("a,a", "'a' is there more than once"),

@@ -56,6 +56,16 @@ def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
         events(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "mark"), [("t.txt", ","), ("t", ";"), ("t.dat", "\t"), ("t.tab", "\t"), ("t.psv", "|")]
+)
+def test_a_table_may_be_called_otherwise(name: str, mark: str, tmp_path: Path) -> None:
+    path = table(tmp_path / name, mark.join(("model", "features.a")), mark.join(("m", "1")))
+    assert events(path) == [{"model": "m", "features": {"a": 1}}]
+    lines = table(tmp_path / "l.txt", "a,b", "1,2")
+    assert [record.value for record in read(lines)] == [b"a,b", b"1,2"], "no name of a field: lines, and dead letters"
+
+
 def stamped(i: int) -> str:
     return json.dumps({"model": "m", "time": 1_700_000_000 + i * 60, "features": {"a": i}})
 

@@ -34,8 +34,11 @@ def test_a_record_has_its_key_headers_time_and_value() -> None:
     [
         b'{"topic":"t","model":"m"}',
         raw("k", None, model="m"),
-        raw("k", {"an": "object"}),
-        raw(1, "text"),
+        raw("k", "v", value="another"),
+        raw("k", "v").replace(b"9,", b'"9",'),
+        b'{"partition":1,"offset":2,"value":{}',
+        b"a\tb",
+        b'\t{"model":"m"}',
         raw("k", "v")[:-1],
         b'{"topic":"t"',
         b"null",
@@ -44,6 +47,30 @@ def test_a_record_has_its_key_headers_time_and_value() -> None:
 )
 def test_what_is_an_event_stays_one(line: bytes) -> None:
     assert record_of(0, line) is None
+
+
+NEAR = [
+    (b'{"key":"k","payload":"{}","partition":1,"offset":2,"ts":5}', (5, b"k", b"{}", ())),
+    (b'{"value":"{}","timestamp":1700000000000,"partition":1,"offset":2}', (1_700_000_000_000, None, b"{}", ())),
+    (b'{"value":"{}","timestamp":"2023-11-14T22:13:20Z","partition":1,"offset":2}', (1_700_000_000_000, None, b"{}",
+     ())),
+    (b'{"value":"{}","timestamp":"soon","partition":1,"offset":2}', (-1, None, b"{}", ())),
+    (raw({"id": 1}, {"an": ["object"]}), (5, b'{"id":1}', b'{"an":["object"]}', ())),
+    (raw(1, None, headers=[{"key": "h", "value": "v"}]), (5, b"1", None, (("h", b"v"),))),
+    (raw("k", "", headers={"h": "v"}), (5, b"k", b"", (("h", b"v"),))),
+    (b'CreateTime:7\t{"a":1}', (7, None, b'{"a":1}', ())),
+    (b'CreateTime:7\tPartition:0\tOffset:3\th:v,i:w\tk:1\t{"a":"\\t"}',
+     (7, b"k:1", b'{"a":"\\t"}', (("h", b"v"), ("i", b"w")))),
+    (b"NO_TIMESTAMP\tNO_HEADERS\tnull\tnull", (-1, None, None, ())),
+    (b'k\t{"a":1}', (-1, b"k", b'{"a":1}', ())),
+]  # fmt: skip
+"""As kcat writes them that reads a schema, and other tools than kcat."""
+
+
+@pytest.mark.parametrize(("line", "found"), NEAR)
+def test_what_is_near_to_it_is_a_record_as_well(line: bytes, found: Any) -> None:
+    time_ms, key, value, headers = found
+    assert record_of(4, line) == Record(4, time_ms, key, value, headers)
 
 
 def test_a_file_may_hold_both_and_a_record_is_as_long_as_its_value(tmp_path: Path) -> None:

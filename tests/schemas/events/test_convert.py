@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
@@ -11,7 +12,7 @@ import pytest
 import xxhash
 
 from schemas.core import native
-from schemas.events.convert import FUTURE_MS, TIME_MAX_MS
+from schemas.events.convert import FUTURE_MS, TIME_MAX_MS, event_time_ms, time_ms
 from schemas.events.decoder import Decoder
 from schemas.events.native_json import decode
 from tests.schemas.events.samples import NATIVE, SCHEMA, make, one, rows, why
@@ -110,6 +111,7 @@ def test_confidence_is_given_or_the_greatest_score() -> None:
 def test_event_ids() -> None:
     assert one({"model": "m", "event_id": ""})["event_id"] == 0
     assert one({"model": "m", "event_id": 7}) == one({"model": "m", "event_id": "7"})
+    assert one({"model": "m", "event_id": 7.0}) == one({"model": "m", "event_id": "7"})
     assert one({"model": "m", "event_id": "x" * 5000})["event_id"] > 0
     assert one({"model": "m", "event_id": 2**64 - 1}) == one({"model": "m", "event_id": str(2**64 - 1)})
 
@@ -144,6 +146,17 @@ def test_a_clock_that_is_ahead_is_not_believed(compiled: bool) -> None:
     assert at(T0 - 10**9, T0) == T0 - 10**9
     assert at(T0, 0) == 0
     assert at(T0, -1) == T0
+
+
+def test_of_the_hour_that_autumn_has_twice_the_record_tells_which_it_was() -> None:
+    zone = ZoneInfo("Europe/Amsterdam")
+    first = time_ms("2026-10-25T00:30:00Z", "")
+    for late_ms, is_second in ((0, False), (20 * 60_000, False), (60 * 60_000, True), (61 * 60_000, True)):
+        found = event_time_ms("2026-10-25 02:30:00", first + late_ms, "", zone)
+        assert found == first + is_second * 3_600_000
+    assert event_time_ms("2026-10-25 02:30:00", -1, "", zone) == first, "where no record tells"
+    never, after = "2026-03-29 02:30:00", time_ms("2026-03-29T01:30:00Z", "")
+    assert event_time_ms(never, after + 10**7, "", zone) == after, "of the hour that spring leaves out"
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -18,6 +18,7 @@ ROOM = 1 << 22
     ("text", "expected"),
     [
         (b'{"a": NaN}', {"a": NOT_FINITE}),
+        (b'{"a": [nan, -nan, NAN, inf, -inf, INF, -infinity], "b": "inf"}', {"a": [NOT_FINITE] * 7, "b": "inf"}),
         (b'{"a": [-Infinity, Infinity , {"b": 1e400}], "c": "NaN"}',
          {"a": [NOT_FINITE, NOT_FINITE, {"b": NOT_FINITE}], "c": "NaN"}),
         (b'{"a\\"NaN": "x\\\\", "b": -1E+999, "c": 1e-400, "d": 12e3}',
@@ -34,7 +35,7 @@ def test_what_is_not_finite_is_marked(text: bytes, expected: Any) -> None:
     "text",
     [
         b'{"a": NaN', b'{"a": NaN NaN}', b'{"a": NaN1}', b'{NaN: 1}', b'{"a": 01, "b": NaN}', b'{"a": .NaN}',
-        b'{"a": NaN, "b": "\\ud800"}', b'{"a": NaN, "b": "\x01"}', b"NaN,", b'{"a": infinity}', b'{"a": +Infinity}',
+        b'{"a": NaN, "b": "\\ud800"}', b'{"a": NaN, "b": "\x01"}', b"NaN,", b'{"a": InfinitY}', b'{"a": +Infinity}',
     ],
 )  # fmt: skip
 def test_any_other_fault_stays_one(text: bytes) -> None:
@@ -55,7 +56,7 @@ def test_who_is_not_looked_at_again_has_nothing_to_mark(text: bytes, digits: byt
 )
 def test_who_may_have_such_a_number_is_looked_at_again(text: bytes) -> None:
     assert may_be_marked(text)
-    assert not may_be_marked(text.replace(b"N", b"n").replace(b"I", b"i").replace(b"e", b"f").replace(b"E", b"")[:299])
+    assert not may_be_marked(text.replace(b"N", b"M").replace(b"n", b"m").replace(b"e", b"f").replace(b"E", b"")[:299])
 
 
 @pytest.mark.parametrize("part", [b'\\"', b'"', b"9", b"-", b"NaN", b"[", b"1e9"])
