@@ -30,7 +30,7 @@ REFUSALS: dict[str, str] = {
     "unknown_command": "there is no command of this type",
     "no_author": "a command says who gives it and why: by, why",
     "no_target": "it names no alert, and no monitor (with LABEL=TEXT, ... as its segment)",
-    "unknown_alert": "no alert of this model has this id here",
+    "unknown_alert": "no alert of this model that is not over has this id here",
     "unknown_monitor": "the config has no monitor of this name",
     "nothing_open": "no alert of this monitor is open with such labels",
     "over": "that alert is over",

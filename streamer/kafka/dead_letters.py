@@ -40,7 +40,9 @@ class DeadLetters:
         try:
             ends = self._marks()
             if ends != self._ends:
-                self._found, self._ends = self._read(ends), ends
+                left = set(ends)
+                self._found = self._read(ends, left)
+                self._ends = {} if left else ends  # What was not read in time is asked for once more.
         except (KafkaException, TimeoutError) as exception:
             code = error_of(exception).code() if isinstance(exception, KafkaException) else KafkaError._TIMED_OUT
             right = Right("topic", self._topic, "Read", "the page shows the newest")
@@ -60,12 +62,12 @@ class DeadLetters:
         marks = {one.partition: self._consumer.get_watermark_offsets(one, ANSWER_S) for one in places}
         return {number: mark[1] for number, mark in marks.items() if mark is not None and mark[1] > mark[0]}
 
-    def _read(self, ends: Mapping[int, int]) -> list[dict[str, Any]]:
-        """The last ones before these ends."""
+    def _read(self, ends: Mapping[int, int], left: set[int]) -> list[dict[str, Any]]:
+        """The last ones before these ends. left: the partitions, without those that were read."""
         assert self._consumer is not None
         self._consumer.assign([TopicPartition(self._topic, n, max(0, end - BACK)) for n, end in ends.items()])
         try:
-            found = [record_of(one) for one in self._messages(set(ends))]
+            found = [record_of(one) for one in self._messages(left)]
         finally:
             self._consumer.unassign()
         found.sort(key=lambda record: record.time_ms)

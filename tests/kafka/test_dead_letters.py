@@ -12,13 +12,20 @@ from confluent_kafka import KafkaError, KafkaException
 from schemas.events.batch import Record, Reject
 from schemas.records.dead_letter import dead_letter
 from streamer.config.load import load_text
+from streamer.kafka import dead_letters as under_test
 from streamer.kafka.dead_letters import LETTERS, DeadLetters, shown
 from tests.kafka.service import produce
+from tests.waiting import PATIENCE_S
 
 
 def config_of(broker: str, topic: str) -> Any:
     text = f'version: 1\nkafka: {{brokers: "{broker}"}}\ntopics: {{events: [in], dead_letter: {topic}}}\n'
     return load_text(text, "x", {})
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "ANSWER_S", PATIENCE_S)
 
 
 def letter(number: int, value: bytes = b'{"card": "4111-1111"}', row: int | None = None) -> Record:
@@ -44,11 +51,16 @@ def test_of_a_dead_letter_no_value_is_shown() -> None:
 
 
 @pytest.mark.broker
-def test_the_newest_are_read_and_again_when_there_are_more(broker: str, make_topics: Callable[..., list[str]]) -> None:
+def test_the_newest_are_read_and_again_when_there_are_more(
+    broker: str, make_topics: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "READ_S", 0.0)
     [topic] = make_topics("letters", partitions=2)
     letters = DeadLetters(config_of(broker, topic))
     assert letters.newest() == {"letters": [], "unknown": None}
     produce(broker, topic, {0: [letter(n) for n in range(60)], 1: [letter(100)]})
+    assert letters.newest() == {"letters": [], "unknown": None}, "there was no time for it"
+    monkeypatch.setattr(under_test, "READ_S", PATIENCE_S)
     found = letters.newest()
     assert [one["offset"] for one in found["letters"]] == ["100", *(str(59 - n) for n in range(LETTERS - 1))]
     assert letters.newest()["letters"] is found["letters"], "nothing is read again for nothing"
