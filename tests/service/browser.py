@@ -20,6 +20,19 @@ OPTIONS = (
 )  # fmt: skip
 
 
+DRAWING = """(() => {
+  const rules = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).map((rule) => rule.cssText);
+  const body = document.body.cloneNode(true), style = document.createElement("style");
+  body.querySelectorAll("script, noscript, .skip").forEach((one) => one.remove());
+  style.textContent = rules.join("\\n");
+  body.prepend(style);
+  const height = Math.ceil(document.getElementById("view").getBoundingClientRect().bottom + 16);
+  const size = `width="${innerWidth}" height="${height}"`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} viewBox="0 0 ${innerWidth} ${height}">\\n`
+    + `<foreignObject ${size}>${new XMLSerializer().serializeToString(body)}</foreignObject>\\n</svg>\\n`;
+})()"""
+
+
 class Browser:
     """One page of one browser; to be closed."""
 
@@ -98,15 +111,13 @@ class Browser:
         return str(self.value("document.body ? document.body.innerText : ''"))
 
     def picture(self, path: Path) -> None:
-        """Of the whole page; as WebP, for the docs, of no more than there is."""
-        form: dict[str, Any] = {}
-        if path.suffix == ".webp":
-            height = self.value("document.getElementById('view').getBoundingClientRect().bottom + 16")
-            clip = {"x": 0, "y": 0, "width": self.value("innerWidth"), "height": height, "scale": 1}
-            form = {"format": "webp", "quality": 60, "clip": clip}
+        """Of the whole page."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        told = self.ask("Page.captureScreenshot", captureBeyondViewport=True, **form)
-        path.write_bytes(base64.b64decode(told["data"]))
+        path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot", captureBeyondViewport=True)["data"]))
+
+    def drawing(self) -> str:
+        """The page as it stands, as one SVG with its styles: text, which every browser draws again."""
+        return str(self.value(DRAWING))
 
     def close(self) -> None:
         self._process.kill()
