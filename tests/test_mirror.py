@@ -25,7 +25,6 @@ WITHOUT: dict[str, str] = {
     "streamer/monitors/finding.py": "It is a few words and a tuple, which every test of a monitor reads.",
     "streamer/series/source_base.py": "It is methods that do nothing: tests/series/test_sources.py calls it.",
     "streamer/kafka/admin.py": "tests/kafka/test_topics.py makes and finds topics with it on a real broker.",
-    "streamer/kafka/client.py": "It makes the clients of all of tests/kafka, whose files also test its parts by name.",
     "streamer/kafka/demo_cluster.py": "tests/test_packaging.py runs the demo, which is all that it is for.",
     "streamer/kafka/reader.py": "tests/kafka/test_log.py replays ranges and reads snapshots with it on a real broker.",
     "streamer/kafka/state_topic.py": "tests/kafka/test_log.py writes snapshots and finds them again with it.",

@@ -58,6 +58,7 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "session.timeout.ms": 10_000,
     "heartbeat.interval.ms": 3_000,
     "max.poll.interval.ms": 300_000,
+    "socket.timeout.ms": 20_000,  # with the default of 60 s a member whose broker stood still is back minutes later
     "check.crcs": True,
     "queued.max.messages.kbytes": 32_768,
     "fetch.max.bytes": 16 << 20,
@@ -72,6 +73,10 @@ CONSUMER_FIXED: dict[str, Any] = {
     "auto.offset.reset": "error",
 }
 
+SETUP_MS = 10_000
+"""As Java's clients have it; by default it is 30 s. A connection that was begun while a broker stood still may wait so
+long for an answer that does not come, though the broker is back.
+"""
 RECONNECT_MS = 2_000
 """The longest pause between two attempts to connect: how soon the return of a broker is seen. By default it is 10 s."""
 
@@ -165,7 +170,8 @@ def settings(config: Config, *drop: str) -> dict[str, Any]:
     """Common settings; the user's `kafka.client` wins over ours, except for what a client fixes afterwards."""
     user = {name: value for name, value in config.kafka.client.items() if not name.startswith(drop)}
     own = {"bootstrap.servers": config.kafka.brokers, "client.id": "driftline"}
-    return own | {"reconnect.backoff.max.ms": RECONNECT_MS} | user
+    waits = {"reconnect.backoff.max.ms": RECONNECT_MS, "socket.connection.setup.timeout.ms": SETUP_MS}
+    return own | waits | user
 
 
 def consumer_settings(config: Config, fixed: dict[str, Any]) -> dict[str, Any]:
