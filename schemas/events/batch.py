@@ -260,8 +260,10 @@ def reordered(batch: Batch, order: I64) -> Batch:
     own["odd"] = tuple(
         sorted((one._replace(event=place.item(one.event)) for one in batch.odd), key=lambda one: one.event)
     )
-    origin = None if batch.origin is None else Origin(*(column[order] for column in batch.origin))
-    return replace(batch, **own, origin=origin)
+    if (origin := batch.origin) is not None:
+        topic, partition, offset, row = origin
+        own["origin"] = Origin(topic[order], partition[order], offset[order], row[order])
+    return replace(batch, **own)
 
 
 def _with_its_own_texts(batch: Batch) -> Batch:

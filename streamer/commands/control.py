@@ -15,6 +15,7 @@ import click
 import orjson
 
 from streamer.alerts.commands import command_record
+from streamer.alerts.learning import OFF
 from streamer.commands.alerts import alerts
 from streamer.commands.options import config_option
 from streamer.commands.review import write_verdict
@@ -227,3 +228,5 @@ def verdict(alert_id: str, said: str, config_path: Path, by: str, reason: str | 
         whose, alert_id = whole(config, model, alert_id)
         told = {"model": whose, "alert_id": alert_id, "reviewer": by, "verdict": word}
         write_verdict(config, told | ({"reason": reason} if reason is not None else {}))
+    if config.false_alarms.learn == OFF:
+        click.echo(f"false_alarms.learn is off in {config_path}: verdicts on alerts change nothing.", err=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from detectors.precision import WRONG
 from schemas.events.batch import Batch, origin_of
+from schemas.records.alert import rfc3339
 from schemas.records.control import ControlFacts, render_control
 from schemas.records.envelope import HEADERS
 from schemas.records.learn import LearnFacts, render_learn
@@ -312,7 +313,8 @@ def sentence_of(command: Command, effect: Effect, reason: str | None) -> str:
     count = len(effect.alerts)
     named = f" ({', '.join(monitors_of(effect.alerts))})" if count else ""
     what = f"{count} alert{'' if count == 1 else 's'}{named}"
-    return f"{who} {VERBS[command.type][1]} {what}: {command.why}."
+    until = f" until {rfc3339(effect.mutes[0].until_ms)}" if command.type == "mute" else ""
+    return f"{who} {VERBS[command.type][1]} {what}{until}: {command.why}."
 
 
 def sentence_of_lesson(lesson: Lesson, by: str) -> str:

@@ -99,19 +99,22 @@ class Sample:
         self.first_ms, self.last_ms = 0, 0
 
     def take(self, runs: Sequence[Run]) -> None:
-        sides = set() if self.joined is None else set(self.config.topics.sides.values())
+        joined = self.joined
+        sides = set() if joined is None else set(self.config.topics.sides.values())
         for partition, records in runs:
             if partition[0] not in sides:
                 plan = self.decode.fields.plan  # Pointers lead into what the mapping makes of a record.
                 self.members.look(records if plan is None else expand(records, self.decode.fields, plan).records)
-            if self.joined is None:
+            if joined is None:
                 batch = self.decode(records, partition[0])
                 self._look(partition, batch, True)
                 self._run(partition, records[0].offset, batch)
-        for one in () if self.joined is None else self.joined.stretches(runs):
+        if joined is None:
+            return
+        for one in joined.stretches(runs):
             for partition, found in one.found.items():
                 self._look(partition, found, partition[0] not in sides)
-            for at, begin, batch in self.joined.shared(one.batch, one.everywhere):
+            for at, begin, batch in joined.shared(one.batch, one.everywhere):
                 self._run(at, begin, batch)
 
     def _look(self, partition: Partition, batch: Batch, events: bool) -> None:

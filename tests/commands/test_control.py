@@ -141,6 +141,7 @@ def test_a_verdict_goes_to_the_topic_of_verdicts_with_the_model_of_its_alert(pat
         "model": "fraud", "alert_id": "a1-in-0-9", "reviewer": "ada", "verdict": "not_useful", "reason": "expected"
     }  # fmt: skip
     assert (lost.exit_code, "--model says whose it is" in lost.output) == (2, True)
+    assert "verdicts on alerts change nothing" in told.stderr, "where false_alarms.learn is off"
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,8 @@ def test_an_alert_is_named_by_any_of_its_records_and_one_that_is_over_by_none() 
     }  # fmt: skip
     muted = run({2000: [command("mute", alert=first["id"], **{"for": "2h"})]}, back)
     assert statuses(muted.outbox) == statuses(run({}, back[:2000]).outbox), "its series is muted, though it is over"
+    [told] = [one["data"] for one in of_role(muted.outbox, "control")]
+    assert f" until {told['until']}: " in told["sentence"], "it says when it is over"
 
 
 MANY = {
