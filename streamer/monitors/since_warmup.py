@@ -125,8 +125,9 @@ class SinceWarmup:
         return len(self.following.open)
 
     def grow(self) -> None:
-        """The rows that the table has by now."""
-        self.following.open |= dict.fromkeys(range(self.known, len(self.table.keys)))
+        """The rows that the table has by now; of labels, which come late and not evenly, none is looked at."""
+        if not self.table.signal.days_needed:
+            self.following.open |= dict.fromkeys(range(self.known, len(self.table.keys)))
         self.known = len(self.table.keys)
         self.following.resize(self.known)
 
@@ -186,7 +187,7 @@ class SinceWarmup:
     def dump(self) -> dict[str, Any]:
         self.grow()  # However the log was cut.
         doubts = [[row, *astuple(doubt)] for row, doubt in sorted(self.doubts.items())]
-        return {"known": self.known, "following": self.following.dump(), "doubts": doubts}
+        return {"following": self.following.dump(), "doubts": doubts}
 
     def load(self, state: Mapping[str, Any] | None) -> None:
         """ValueError for an invalid state. The rows of an older snapshot, which has none, are no matter any more."""
@@ -194,10 +195,9 @@ class SinceWarmup:
         self.doubts = {}
         if state is None:
             return
-        self.known = int(state["known"])
         self.following.load(state["following"], rows)
         self.doubts = {int(row): doubt_of(numbers) for row, *numbers in state["doubts"]}
-        if not 0 <= self.known <= rows or not self.doubts.keys() <= self.following.open.keys():
+        if not self.doubts.keys() <= self.following.open.keys():
             raise ValueError("a series in doubt that cannot be")
 
 
