@@ -129,7 +129,7 @@ def test_what_leaps_is_told_at_once() -> None:
 
 
 def test_what_breathes_wanders_or_rises_is_no_fault_and_costs_nothing_later() -> None:
-    task, told = run(events(7.3))
+    task, told = run(events(3.3))
     assert told == []
     for monitor in task.monitors.values():
         assert isinstance(monitor, EnvelopeMonitor)
