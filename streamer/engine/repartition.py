@@ -40,6 +40,7 @@ NUMBERED = {
     *(
         "away",
         "calm",
+        "doubts",
         "first",
         "following",
         "gaps",

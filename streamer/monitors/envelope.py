@@ -51,8 +51,7 @@ class EnvelopeMonitor(RankMonitor):
 
     def grow(self) -> None:
         super().grow()
-        if not self.table.signal.days_needed:
-            self.early.grow()
+        self.early.grow()
 
     def doubts(self) -> bool:
         return len(self.early) > 0

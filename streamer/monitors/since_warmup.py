@@ -5,7 +5,7 @@ with, and it is of an hour or so: what breathes is away from it at noon, and bac
 LENGTH values are held against it. Far is a series that was so in each of them for a whole day, on one side, under a
 load like that of the reference, too, and steadily: one that wanders or rises without end is nowhere for long. What
 leaps from the reference, or from where it was near, to many times as far, and stays there, is told at once. Once
-a few were near, or school is over, it is done, and costs nothing from there on.
+a few were near, or three days are over, it is done, and costs nothing from there on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import numpy as np
 
 from detectors.bank import SCHOOL, renumbered
 from detectors.extremes import DAY_MS
-from detectors.extremes import SCHOOL as SCHOOL_DAYS
 from detectors.reference import Learned
 from detectors.scales import level_of, share_at
 from schemas.events.batch import Batch
@@ -44,7 +43,10 @@ NUMBERS = Limits(0.3, 0.5, 5.0, 8.0)
 """In deviations of the reference."""
 SHARES = Limits(0.1, 0.15, 3.0, 0.25)
 """In the units of `level_of`: from 0 to 2.5 % is .15, to 6 % .25. They differ more by chance."""
-SCHOOL_MS = SCHOOL_DAYS * DAY_MS
+LOOKED_MS = 3 * DAY_MS
+"""What was not told by then is not told any more: by chance some stretches will look alike."""
+OF_THE_REFERENCE = ("anomaly", "ood")
+"""Signals that say how far events are from the reference: of an hour of the night all mornings are."""
 NEAR = 16
 """Stretches that may be near before it begins."""
 ALIKE, LASTS = 1.5, 6
@@ -125,8 +127,10 @@ class SinceWarmup:
         return len(self.following.open)
 
     def grow(self) -> None:
-        """The rows that the table has by now."""
-        self.following.open |= dict.fromkeys(range(self.known, len(self.table.keys)))
+        """The rows that the table has by now; of labels, which come late and not evenly, none is looked at."""
+        signal = self.table.signal
+        if not signal.days_needed and signal.kind not in OF_THE_REFERENCE:
+            self.following.open |= dict.fromkeys(range(self.known, len(self.table.keys)))
         self.known = len(self.table.keys)
         self.following.resize(self.known)
 
@@ -160,8 +164,8 @@ class SinceWarmup:
         else:  # Of a constant one cannot say what is far.
             away = (mean - learned.mean) / learned.std if learned.std > 0.0 else 0.0
         doubt = self.doubts.setdefault(row, Doubt())
-        # What a file says of it every detector has seen; and what was not told in school is not any more.
-        over = row in self.table.pinned or stretch.last_time_ms > learned.last_time_ms + SCHOOL_MS
+        # What a file says of it every detector has seen; and it is looked at for LOOKED_MS.
+        over = row in self.table.pinned or stretch.last_time_ms > learned.last_time_ms + LOOKED_MS
         if over or not doubt.take(stretch, away, limits, pace_of(stretch, learned)):
             self.close(row)
             return None
@@ -186,7 +190,7 @@ class SinceWarmup:
     def dump(self) -> dict[str, Any]:
         self.grow()  # However the log was cut.
         doubts = [[row, *astuple(doubt)] for row, doubt in sorted(self.doubts.items())]
-        return {"known": self.known, "following": self.following.dump(), "doubts": doubts}
+        return {"following": self.following.dump(), "doubts": doubts}
 
     def load(self, state: Mapping[str, Any] | None) -> None:
         """ValueError for an invalid state. The rows of an older snapshot, which has none, are no matter any more."""
@@ -194,10 +198,9 @@ class SinceWarmup:
         self.doubts = {}
         if state is None:
             return
-        self.known = int(state["known"])
         self.following.load(state["following"], rows)
         self.doubts = {int(row): doubt_of(numbers) for row, *numbers in state["doubts"]}
-        if not 0 <= self.known <= rows or not self.doubts.keys() <= self.following.open.keys():
+        if not self.doubts.keys() <= self.following.open.keys():
             raise ValueError("a series in doubt that cannot be")
 
 

@@ -266,6 +266,7 @@ def test_a_notice_tells_where_the_episode_began() -> None:
         "",
         0.0,
         False,
+        None,
     )
     [notice] = found(book, 0, CLEAR, 5, row=7)
     assert notice[:3] == ("resolved", "level", 7)

@@ -12,6 +12,8 @@ from streamer.engine import snapshot
 from streamer.engine.engines import COMPILED, PYTHON, Engine
 from streamer.engine.task import Task
 from streamer.monitors.envelope import EnvelopeMonitor
+from streamer.monitors.following import Stretch
+from streamer.monitors.since_warmup import AFTER, ALIKE, LASTS, NEAR, NUMBERS, SIMILAR, Doubt
 from tests.engine.tasks import news
 from tests.monitors.test_envelope import batch
 from tests.signals.events import HEAD
@@ -77,6 +79,42 @@ def test_what_is_wrong_since_the_warm_up_is_told_after_a_day(wrong_from: int) ->
     assert fired["confidence"]["direction"] == "down"
 
 
+def doubted(far: list[float], pace: float = 1.0, hours: float = 2.0) -> tuple[Doubt, bool]:
+    """After stretches that are so far, each of so many hours; and whether it lasts."""
+    doubt, lasts = Doubt(), False
+    for i, away in enumerate(far):
+        begin, end = (int(hours * 3_600_000 * at) for at in (i, i + 1))
+        stretch = Stretch(100, 0.0, 0, 99, begin, end)
+        if not doubt.take(stretch, away, NUMBERS, pace):
+            return doubt, False
+        lasts = doubt.lasts(stretch, NUMBERS)
+    return doubt, lasts
+
+
+def test_what_is_near_or_wanders_or_has_another_load_does_not_last() -> None:
+    day = [1.0, 1.1] * 6
+    assert doubted(day)[1]
+    assert not doubted(day[:-1])[1], "not yet"
+    assert doubted([0.0] * NEAR + day)[1], "it began a while later"
+    assert not doubted([0.0] * (NEAR + 1) + day)[1]
+    assert not doubted([*day[:-1], 0.1])[1], "it is back"
+    assert not doubted([*day[:-1], -1.0])[1], "on the other side"
+    assert not doubted([0.4] * 12)[1], "too little, though never near"
+    assert not doubted([0.4, 2.0] * 6)[1], "not steadily"
+    assert not doubted(day, ALIKE + 0.1)[1], "what is usual under this load nobody knows"
+    assert not doubted(day[: LASTS - 1], hours=24)[1], "of few stretches"
+
+
+def test_a_leap_is_one_step_that_stays() -> None:
+    assert doubted([9.0, 10.0])[0].leapt()
+    assert doubted([0.0, 4.0, 9.0, 10.0])[0].leapt(), "it began within a stretch"
+    assert not doubted([9.0])[0].leapt()
+    assert not doubted([9.0, 30.0])[0].leapt(), "it goes on"
+    assert not doubted([4.0] * (AFTER - 1) + [9.0, 10.0])[0].leapt(), "it came step by step"
+    assert not doubted([7.0, 7.0])[0].leapt()
+    assert not doubted([9.0, 10.0], SIMILAR + 0.1)[0].leapt()
+
+
 def test_what_leaps_is_told_at_once() -> None:
     given = events(1.0, 160)
     for i, event in enumerate(given):
@@ -91,7 +129,7 @@ def test_what_leaps_is_told_at_once() -> None:
 
 
 def test_what_breathes_wanders_or_rises_is_no_fault_and_costs_nothing_later() -> None:
-    task, told = run(events(7.3))
+    task, told = run(events(3.3))
     assert told == []
     for monitor in task.monitors.values():
         assert isinstance(monitor, EnvelopeMonitor)
