@@ -159,6 +159,7 @@ def time_ms(value: Any, path: str, zone: tzinfo | None = None, record_ms: int = 
                 result = value * times // over if kind is int else round(value * times / over)
                 break
     elif kind is str:
+        value = value.strip(" \t\r\n")
         if len(value) < EPOCH_TEXT_MAX and EPOCH_TEXT(value):
             return time_ms(float(value) if "." in value else int(value), path)
         result = _text_ms(value, path, zone, record_ms)
@@ -171,7 +172,6 @@ def time_ms(value: Any, path: str, zone: tzinfo | None = None, record_ms: int = 
 
 def _text_ms(text: str, path: str, zone: tzinfo | None, record_ms: int) -> int:
     """-1 for what is no time."""
-    text = text.strip()
     if found := DATE_TIME(text):
         year, _, month, day, hour, minute, second, fraction, utc, sign, hours, minutes = found.groups()
     elif found := MONTH_NAMED(text):

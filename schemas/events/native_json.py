@@ -17,7 +17,7 @@ where the config wants that:
 3. model: absent, null, empty: `missing_model`; no integer, no string of at most 256 characters: `wrong_type`.
    model_version: string, integer or number. time: see `convert.time_ms`, `bad_time`, `no_zone`; over 5 minutes after
    the record's timestamp: `clock_ahead`; one that is less after it, or left out, is the record's. event_id: string or
-   integer.
+   integer. A whole number with a point, 7.0, is the integer for model, event_id, label, status and caller.
 4. features, scores, segment must be objects and logits an array (`wrong_type`), in this order: features, scores,
    logits, segment. More than 2,000 entries in them together: `too_many_fields`. Features may also be an array, and
    have objects and arrays of numbers in them, of whose members features are made.

@@ -52,7 +52,7 @@ class DurationType(click.ParamType[int]):
     "inputs",
     multiple=True,
     metavar="[[TOPIC:]PARTITION=]FILE",
-    help="Events: JSON, CSV (packed or not), Parquet; each file is a partition. Repeatable.",
+    help="Events: JSON, CSV or Parquet; each file is a partition. Repeatable.",
 )
 @click.option("--topic", help="Read a range of this topic instead; no group, no commit.")
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")

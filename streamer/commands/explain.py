@@ -45,7 +45,7 @@ Examples:
     "inputs",
     multiple=True,
     metavar="[[TOPIC:]PARTITION=]FILE",
-    help="Events: JSONL (.gz), CSV or Parquet; each file is a partition. With TOPIC: also labels, feedback, verdicts of"
+    help="Events: JSON, CSV or Parquet; each file is a partition. With TOPIC: also labels, feedback, verdicts of"
     " a topic of their own. Repeatable.",
 )
 @click.option("--topic", help="Read a range of this topic instead, with keys and headers.")

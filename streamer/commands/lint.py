@@ -49,7 +49,7 @@ class Sampled(NamedTuple):
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--deny-warnings", is_flag=True, help="Exit 3 when there are warnings.")
 @click.option("--format", "shape", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
-@click.option("--sample", multiple=True, type=click.Path(path_type=Path), help="Events: JSONL (.gz), CSV or Parquet.")
+@click.option("--sample", multiple=True, type=click.Path(path_type=Path), help="Events: JSON, CSV or Parquet.")
 @click.option("--events-per-day", type=click.FloatRange(min=0, min_open=True), help="Default: by the sample's times.")
 def lint(
     paths: tuple[Path, ...], deny_warnings: bool, shape: str, sample: tuple[Path, ...], events_per_day: float | None

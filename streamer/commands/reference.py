@@ -41,7 +41,7 @@ def reference() -> None:
 
 @reference.command("build", epilog=BUILD_EPILOG)
 @config_option
-@click.option("--input", "inputs", multiple=True, type=click.Path(path_type=Path), help="JSONL or CSV (.gz), Parquet.")
+@click.option("--input", "inputs", multiple=True, type=click.Path(path_type=Path), help="JSON, CSV or Parquet.")
 @click.option("--topic", help="Read a range of this topic instead.")
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")
 @click.option("--from", "begin", help="First offset or row, or a time (RFC 3339). Default: the oldest record.")

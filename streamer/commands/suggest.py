@@ -39,7 +39,7 @@ Examples:
     "inputs",
     multiple=True,
     metavar="[PARTITION=]FILE",
-    help="Events: JSONL or CSV (.gz), Parquet; each file is a partition. Repeatable.",
+    help="Events: JSON, CSV or Parquet; each file is a partition. Repeatable.",
 )
 @click.option("--topic", help="Read a range of this topic instead; no group, no commit.")
 @click.option("--partition", "partitions", multiple=True, type=int, help="Only these partitions of --topic.")

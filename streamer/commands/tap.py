@@ -43,7 +43,7 @@ Examples:
     "inputs",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Events: JSONL or CSV (.gz), Parquet, instead of the topics. Repeatable.",
+    help="Events: JSON, CSV or Parquet, instead of the topics. Repeatable.",
 )
 @click.option("--topic", "topics", multiple=True, help="Only this topic; default: topics.events. Repeatable.")
 @click.option("--past", metavar="DURATION", default="0s", help="Begin so long ago: 10m, 1h. Default: with what comes.")

@@ -28,7 +28,8 @@ class CheckRule(Model):
     allowed: list[str | int | float | bool] | None = Field(
         None,
         min_length=1,
-        description="What is none of these is invalid; 12 in the event is also '12', true 'true'; 2.0 here is 2.",
+        description="What is none of these is invalid; 12 in the event is also '12', true 'true'; 2.0 here is 2, and"
+        " 1.10 without quotes is 1.1 and '1.10'.",
     )
     pattern: Pattern | None = Field(None, description="A text that does not match as a whole is invalid (Python re).")
     required: bool = Field(False, description="Absent or null is invalid.")

@@ -212,16 +212,6 @@ def test_each_time_it_is_another_episode_with_ids_of_its_own() -> None:
     assert len({one["data"]["fingerprint"] for one in found}) == 1
 
 
-def test_a_share_at_the_bound_is_one_alert_until_it_is_away_from_it() -> None:
-    life, fired = Life(), []
-    for bad in (7, 4, 6, 3, 8, 5, 2, 6, 2, 2, 4, 6, 0, 4):
-        life.feed(*[BAD] * bad, *[GOOD] * (100 - bad))
-        life.pass_time()
-        fired.append(life.task.record_alerts.account.episodes["rejected"].found is not None)
-    assert fired == [True] * 9 + [False] * 2 + [True] + [False] * 2
-    assert [one["data"]["status"] for one in life.records()] == ["firing", "resolved"] * 2
-
-
 def test_a_bound_of_one_silences_it() -> None:
     life = Life(config(1))
     assert life.take(*[BAD] * 500) == []

@@ -19,6 +19,7 @@ from streamer.config.model import Config
 from streamer.engine.task import Task
 from streamer.engine.tasks import Tasks
 from streamer.port import Partition, Tick
+from tests.alerts import test_unusable as lives
 from tests.engine.tasks import AT, LEAST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,3 +169,13 @@ def test_the_schema_wants_a_model_of_a_drift() -> None:
     record["data"]["alert"]["labels"]["alertname"] = "ModelDrift"
     with pytest.raises(jsonschema.ValidationError, match="model"):
         SCHEMA.validate(record)
+
+
+def test_a_share_at_the_bound_is_one_alert_until_it_is_away_from_it() -> None:
+    life, fired = lives.Life(), []
+    for bad in (7, 4, 6, 3, 8, 5, 2, 6, 2, 2, 4, 6, 0, 4):
+        life.feed(*[lives.BAD] * bad, *[lives.GOOD] * (100 - bad))
+        life.pass_time()
+        fired.append(life.task.record_alerts.account.episodes["rejected"].found is not None)
+    assert fired == [True] * 9 + [False] * 2 + [True] + [False] * 2
+    assert [one["data"]["status"] for one in life.records()] == ["firing", "resolved"] * 2
