@@ -207,6 +207,7 @@ class Board:
         parts: dict[str, list[tuple[dict[str, Any], float | None]]] = {}
         for (model, _, _), part in self.parts.items():
             parts.setdefault(model, []).append(part)
+        hidden = self.alerts.hidden + self.incidents.hidden + self.skipped
         return {
             "version": self.version,
             "models": [
@@ -216,11 +217,7 @@ class Board:
             "incidents": [brief(one) for one in newest_first(self.incidents)],
             "alerts": [brief_alert(one) for one in newest_first(self.alerts)],
             "said": list(self.said),
-            "hidden": {
-                "alerts": self.alerts.hidden + self.incidents.hidden + self.skipped,
-                "series": self.hidden_lines,
-                "records": self.unread,
-            },
+            "hidden": {"alerts": hidden, "series": self.hidden_lines, "records": self.unread},
         }
 
     def model(
