@@ -23,9 +23,12 @@ from tests.broker.topics import topic_maker
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 # How fast a busy machine draws examples, or runs one, says nothing of a test: a limit is kept for all of them below.
-# And what failed once is not kept: every run draws anew.
+# And what failed once is not kept: every run draws anew. A hundred examples, a thousand in `make soak`.
 SLOW = [hypothesis.HealthCheck.too_slow]
-hypothesis.settings.register_profile("untimed", deadline=None, database=None, suppress_health_check=SLOW)
+EXAMPLES = 1000 if "DRIFTLINE_REPETITIONS" in os.environ else 100
+hypothesis.settings.register_profile(
+    "untimed", max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=SLOW
+)
 hypothesis.settings.load_profile("untimed")
 
 
