@@ -34,6 +34,8 @@ from tests.service.test_page import PICTURES
 from tests.service.topics import Topics
 from tests.waiting import PATIENCE_S, until
 
+pytestmark = pytest.mark.xdist_group("browser")  # Each worker that has one of them starts a Chromium.
+
 CONFIG = TEXT + "verdicts: {topic: drift-verdicts}\nserver: {control: true}\n"
 NOW_MS = 1_700_000_000_000
 SHIFTED = values((100.0, 600), (140.0, 900))

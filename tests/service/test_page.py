@@ -28,6 +28,8 @@ from tests.service.test_board import LIVED_MS, asked, labelled, published
 from tests.service.topics import Topics
 from tests.waiting import until
 
+pytestmark = pytest.mark.xdist_group("browser")  # Each worker that has one of them starts a Chromium.
+
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "page.md"
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 
