@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from detectors import DETECTORS
 from detectors.reference import CLIP
@@ -48,7 +48,6 @@ def test_every_caution_has_a_config_that_needs_it_and_good_ones_need_none(rule: 
     assert not any(map(found, GOOD))
 
 
-@settings(max_examples=100)
 @given(MONITOR | JUNK)
 def test_values_of_the_wrong_type_are_passed_over(monitor: object) -> None:
     kafka = {"brokers": monitor, "client": monitor}

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.config.cross_checks import MONITOR_RULES, RULES, Rule, each_monitor, listed
@@ -68,7 +68,6 @@ KEYS = (
 MONITOR = st.dictionaries(st.sampled_from(KEYS), JUNK | st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=4))
 
 
-@settings(max_examples=100)
 @given(MONITOR | JUNK)
 def test_values_of_the_wrong_type_are_passed_over(monitor: Any) -> None:
     whole = {"monitors": {"m": monitor}, "checks": monitor, "topics": monitor, "anomaly": monitor, "kafka": monitor}

@@ -8,7 +8,7 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.config.load import build, check
@@ -55,7 +55,6 @@ def check_problems(data: bytes) -> list[str]:
     return [problem.path for problem in problems]
 
 
-@settings(max_examples=150)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), JUNK), min_size=1, max_size=4))
 def test_junk_in_any_place(changes: list[tuple[PathKey, Any]]) -> None:
     value = WHOLE
@@ -64,7 +63,6 @@ def test_junk_in_any_place(changes: list[tuple[PathKey, Any]]) -> None:
     check_problems(json.dumps(value).replace("NaN", ".nan").replace("Infinity", ".inf").encode())
 
 
-@settings(max_examples=150)
 @given(st.integers(0, len(EVERYTHING)), st.integers(0, 40), st.binary(max_size=12) | SIGNS)
 def test_bytes_cut_and_put_in(at: int, cut: int, put: bytes) -> None:
     check_problems(EVERYTHING[:at] + put + EVERYTHING[at + cut :])

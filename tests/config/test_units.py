@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.config.units import DURATION_MAX, parse_duration, parse_size, rough_duration, show_duration, show_size
@@ -29,7 +29,6 @@ def test_sizes(text: str, value: int) -> None:
     assert (parse_size(str(value)), parse_size(value)) == (value, value)
 
 
-@settings(max_examples=200)
 @given(st.integers(0, DURATION_MAX), st.integers(0, 10**12 - 1))
 def test_what_is_shown_reads_back(milliseconds: int, size: int) -> None:
     assert parse_duration(show_duration(milliseconds)) == milliseconds

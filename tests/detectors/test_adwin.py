@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from river import drift
 
@@ -34,7 +34,6 @@ def test_counts_that_begin_anew_change_nothing(clock: int, most: int, monkeypatc
     assert [tick // 100 for tick in anew[:14]] == list(range(1, 15))
 
 
-@settings(max_examples=200)
 @given(st.lists(finite, max_size=120), st.integers(1, 8), st.sampled_from([0.01, 0.3, 0.99]))
 @example([0.0, 1000.0, 0.0], 1, 0.99)  # Leaves a window of one value, whose delta' has no logarithm.
 def test_adwin_on_any_values(values: list[float], clock: int, delta: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors import bank
@@ -27,7 +27,6 @@ from detectors.bank import (
 ROWS = st.lists(st.integers(0, 5) | st.sampled_from((65_535, 65_536, 10**6)), max_size=40)
 
 
-@settings(max_examples=150)
 @given(ROWS)
 def test_rows_are_sorted_and_equal_ones_stay_in_their_order(rows: list[int]) -> None:
     order, there, begins = in_order(np.array(rows, np.int64))
@@ -36,13 +35,11 @@ def test_rows_are_sorted_and_equal_ones_stay_in_their_order(rows: list[int]) -> 
     assert begins == [sorted(rows).index(row) for row in sorted(set(rows))]
 
 
-@settings(max_examples=150)
 @given(ROWS)
 def test_a_rank_counts_what_came_before(rows: list[int]) -> None:
     assert ranks(np.array(rows, np.int64)).tolist() == [rows[:i].count(row) for i, row in enumerate(rows)]
 
 
-@settings(max_examples=150)
 @given(ROWS)
 def test_values_by_row(rows: list[int]) -> None:
     values = [float(i) for i in range(len(rows))]

@@ -6,7 +6,7 @@ import random
 from math import exp, expm1, log
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors import counts
@@ -26,7 +26,6 @@ def hits_of(n: int) -> list[int]:
     return sorted(hits for hits in found if hits <= n)
 
 
-@settings(max_examples=150)
 @given(pairs)
 def test_the_interval_is_scipys(count: tuple[int, int]) -> None:
     hits, n = count
@@ -88,7 +87,6 @@ def test_a_border_mostly_costs_one_sum_and_never_more_than_three(monkeypatch: py
             assert sums - before <= (2 if 10 <= hits <= n - 10 else 6), (hits, n)
 
 
-@settings(max_examples=150)
 @given(st.floats(1e-3, 1), st.integers(1, 2000), st.integers(1, 2000))
 def test_log_beta_is_scipys(part: float, a: int, b: int) -> None:
     """Up to the mean; the slope is that of the logarithm in the logit: x (1 - x) times the density over the sum."""
@@ -100,7 +98,6 @@ def test_log_beta_is_scipys(part: float, a: int, b: int) -> None:
         assert slope == pytest.approx(x * (1.0 - x) * stats.beta.pdf(x, a, b) / special.betainc(a, b, x), rel=1e-8)
 
 
-@settings(max_examples=150)
 @given(pairs, pairs)
 def test_fishers_test_is_scipys(now: tuple[int, int], before: tuple[int, int]) -> None:
     (hits, n), (hits_before, n_before) = now, before

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.compiled import CompiledDistribution, CompiledReference
@@ -99,7 +99,6 @@ def naive(rows: Any, values: Any, warmup: int, bins: int, begin_at: int) -> list
     return sorted(wanted)
 
 
-@settings(max_examples=150)
 @given(
     stream,
     st.integers(1, 30),

@@ -25,7 +25,6 @@ def fed(values: Any, row: int = 0, rows: int = 1) -> History:
     return history
 
 
-@settings(max_examples=100)
 @given(st.integers(0, 12_000), st.integers(0, 2**32 - 1))
 def test_the_pieces_are_the_newest_values(count: int, seed: int) -> None:
     values = np.random.default_rng(seed).integers(-8, 8, count) * 1.0

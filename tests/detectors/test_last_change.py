@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.last_change import Asked, Change, Piece, last_change, piece_of
@@ -28,7 +28,6 @@ def way_of(one: float, other: float) -> int:
     return (other > one) - (other < one)
 
 
-@settings(max_examples=300)
 @given(lists, st.integers(-1, 1), st.integers(0, 60), st.integers(0, 40), whole, st.floats(0.0, 4.0))
 def test_what_is_told_goes_the_way_that_is_asked_for(
     values: list[list[float]], way: int, age: int, n: int, mean: float, std: float

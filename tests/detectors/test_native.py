@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from river import drift
@@ -110,7 +110,6 @@ def test_as_river_on_long_streams(kind: str) -> None:
     assert found > done / 2000
 
 
-@settings(max_examples=300)
 @given(st.lists(finite | st.sampled_from((0.0, -0.0, 0.5, -0.5, 1.0)), max_size=150), st.integers(0, 2**32 - 1))
 def test_as_river_on_any_values(values: list[float], seed: int) -> None:
     for kind in ("adwin", "page_hinkley"):
@@ -137,7 +136,6 @@ def test_as_python_with_many_rows_growth_and_snapshots(seed: int) -> None:
             assert ours.rows == python.rows == len(next(iter(state.values())))
 
 
-@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 4), finite), max_size=300),
     st.integers(1, 40),

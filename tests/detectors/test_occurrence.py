@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.occurrence import OccurrenceBank
@@ -19,7 +19,6 @@ def made(rows: int = 4) -> OccurrenceBank:
     return bank
 
 
-@settings(max_examples=100)
 @given(TOLD, st.integers(1, 9))
 def test_each_value_above_zero_is_one_whatever_came_before(told: list[tuple[int, float]], size: int) -> None:
     bank, found = made(), []

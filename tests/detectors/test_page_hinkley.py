@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors import PageHinkley
@@ -13,7 +13,6 @@ from detectors.params import DIRECTIONS
 from tests.detectors.test_river_equality import check_page_hinkley, finite
 
 
-@settings(max_examples=200)
 @given(st.lists(finite, max_size=120), st.sampled_from(DIRECTIONS))
 def test_page_hinkley_on_any_values(values: list[float], mode: str) -> None:
     check_page_hinkley(PageHinkley(3, 0.005, 2.0, 0.99, mode), values)

@@ -138,7 +138,6 @@ def test_the_healthy_tail_stays_healthy() -> None:
         assert far / 30 / 500 < 0.003, family
 
 
-@settings(max_examples=200)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(SCHOOLS)), st.integers(1, 500))
 def test_every_core_learns_the_same_tails(seed: int, family: str, warmup: int) -> None:
     school = SCHOOLS[family](np.random.default_rng(seed))[:warmup]
@@ -151,7 +150,6 @@ def test_every_core_learns_the_same_tails(seed: int, family: str, warmup: int) -
     assert len(set(learned)) == 1
 
 
-@settings(max_examples=100)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=12, max_size=40), st.booleans())
 def test_any_finite_value_gives_a_finite_z_and_a_snapshot(values: list[float], scale: bool) -> None:
     reference, at = made(1, 5, scale), np.arange(len(values))

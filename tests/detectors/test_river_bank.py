@@ -7,7 +7,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors import River
@@ -76,7 +76,6 @@ def test_nested_without_end_it_is_refused() -> None:
         restore(River("DDM"), b"\x92\xa1l\x91" * 600 + b"\x90")
 
 
-@settings(max_examples=150)
 @given(st.sampled_from(NAMES), st.integers(0, 10**6), st.binary(min_size=1, max_size=4))
 def test_spoilt_it_is_a_value_error_or_a_detector(name: str, place: int, noise: bytes) -> None:
     blob = BLOBS[name]

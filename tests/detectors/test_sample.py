@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.sample import LateSamples
 
 
-@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=120),
     st.integers(1, 12),

@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors import windows as module
@@ -98,14 +98,12 @@ def play(windows: FractionWindows, values: list[Value], cut: list[tuple[int, boo
     return closed
 
 
-@settings(max_examples=100)
 @given(streams, st.integers(1, 20), cuts)
 def test_by_count_as_the_naive_one(values: list[Value], length: int, cut: list[tuple[int, bool]]) -> None:
     args = (length, None)
     assert play(made(*args), values, cut, args) == naive_by_count(values, length)
 
 
-@settings(max_examples=150)
 @given(streams, st.sampled_from([1, 10, 70]), st.sampled_from([0, 15, 1000]), cuts)
 def test_by_time_as_the_naive_one(values: list[Value], length: int, lateness: int, cut: list[tuple[int, bool]]) -> None:
     args = (None, length, lateness)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.core import native
@@ -87,7 +87,6 @@ def test_a_model_that_is_watched_no_more_is_filtered(make: Any) -> None:
 
 
 @pytest.mark.skipif(native is None, reason="the compiled core was not built")
-@settings(max_examples=300)
 @given(st.lists(EVENTS, max_size=60), st.integers(1, 30), st.integers(0, 3), st.integers(0, 5), st.booleans())
 def test_both_gates_decide_the_same(events: list[Any], size: int, capacity: int, room: int, some: bool) -> None:
     """Loaded anew between batches; one is given the whole log at once."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.core import native
@@ -66,7 +66,6 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(native is None, reason="the compiled core was not built")
-@settings(max_examples=100)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(-1, 2), st.integers(-1, 1)), max_size=60))
 def test_groups_are_the_same(events: list[tuple[bool, int, int, int]]) -> None:
     assert native is not None

@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.config.load import load_text
@@ -67,7 +67,6 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)
 
 
-@settings(max_examples=100)
 @given(STATES)
 def test_what_is_encoded_comes_back_and_equal_states_give_equal_bytes(state: dict[str, Any]) -> None:
     blob = encode(state)

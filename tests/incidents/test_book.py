@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.incidents import book as incidents
@@ -223,7 +223,6 @@ def play(book: IncidentBook, steps: Steps, now_ms: int, firing: set[str]) -> tup
     return told, now_ms
 
 
-@settings(max_examples=150)
 @given(steps=STEPS, cut=st.integers(0, 60))
 def test_a_restart_anywhere_changes_nothing_and_every_record_is_news(steps: Steps, cut: int) -> None:
     whole, once = IncidentBook(), set[str]()

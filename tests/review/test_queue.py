@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import Any
 
@@ -29,7 +30,7 @@ from streamer.review.queue import (
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
-SEEDS = range(10)
+SEEDS = range(10 if "DRIFTLINE_REPETITIONS" in os.environ else 3)
 
 
 def traffic(seed: int, n: int = 3_000, days: float = 3.0) -> tuple[Events, Figures]:

@@ -34,6 +34,8 @@ from tests.service.test_page import PICTURES
 from tests.service.topics import Topics
 from tests.waiting import PATIENCE_S, until
 
+pytestmark = pytest.mark.xdist_group("browser")  # Each worker that has one of them starts a Chromium.
+
 CONFIG = TEXT + "verdicts: {topic: drift-verdicts}\nserver: {control: true}\n"
 NOW_MS = 1_700_000_000_000
 SHIFTED = values((100.0, 600), (140.0, 900))
@@ -58,8 +60,12 @@ def board() -> Board:
     return made
 
 
-ALERT = next(iter(board().alerts.open))
-ITEM = next(iter(board().items))
+def alert() -> str:
+    return next(iter(board().alerts.open))
+
+
+def item() -> str:
+    return next(iter(board().items))
 
 
 class Written:
@@ -85,52 +91,53 @@ def acted(text: str = CONFIG, down: str | None = None, **said: Any) -> tuple[int
 
 
 def test_a_command_is_written_as_the_verb_writes_it() -> None:
-    status, said, written, _ = acted(do="mute", by=" ada ", why="deploy", alert=ALERT, **{"for": "4h"})
+    status, said, written, _ = acted(do="mute", by=" ada ", why="deploy", alert=alert(), **{"for": "4h"})
     assert (status, said) == (202, {"id": "c1", "where": "drift-control[0]@0"})
     [(topic, key, value)] = written.records
     assert (topic, key) == ("drift-control", b"fraud")
     assert json.loads(value) == {
         "id": "c1", "type": "mute", "model": "fraud", "by": "ada", "why": "deploy", "time": NOW_MS / 1000,
-        "data": {"alert": ALERT, "for": "4h"},
+        "data": {"alert": alert(), "for": "4h"},
     }  # fmt: skip
     assert set(COMMANDS) < set(VERBS)
 
 
 def test_verdicts_on_alerts_and_items_are_written_as_the_verbs_write_them() -> None:
-    status, said, written, _ = acted(do="not_useful", by="ada", alert=ALERT, reason="expected")
+    status, said, written, _ = acted(do="not_useful", by="ada", alert=alert(), reason="expected")
     assert (status, said["where"]) == (202, "drift-verdicts[0]@0")
     verdict = json.loads(written.records[0][2])
-    assert (verdict["alert_id"], verdict["reviewer"], verdict["reason"]) == (ALERT, "ada", "expected")
-    status, said, written, _ = acted(do="wrong", by="ada", item=ITEM)
+    assert (verdict["alert_id"], verdict["reviewer"], verdict["reason"]) == (alert(), "ada", "expected")
+    status, said, written, _ = acted(do="wrong", by="ada", item=item())
     verdict = json.loads(written.records[0][2])
-    assert (verdict["review_id"], verdict["verdict"]) == (ITEM, "wrong")
-    assert verdict["model"] == board().items[ITEM]["model"]
+    assert (verdict["review_id"], verdict["verdict"]) == (item(), "wrong")
+    assert verdict["model"] == board().items[item()]["model"]
 
 
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ({"do": "ack", "why": "x", "alert": ALERT}, "who you are"),
-        ({"do": "ack", "by": "  ", "why": "x", "alert": ALERT}, "who you are"),
-        ({"do": "ack", "by": "ada", "alert": ALERT}, "say why"),
-        ({"by": "ada", "why": "x", "alert": ALERT}, "what is to be done"),
-        ({"do": "mute", "by": "ada", "why": "x", "alert": ALERT}, "how long"),
-        ({"do": "mute", "by": "ada", "why": "x", "alert": ALERT, "for": "for ever"}, "how long"),
+        ({"do": "ack", "why": "x", "alert": alert}, "who you are"),
+        ({"do": "ack", "by": "  ", "why": "x", "alert": alert}, "who you are"),
+        ({"do": "ack", "by": "ada", "alert": alert}, "say why"),
+        ({"by": "ada", "why": "x", "alert": alert}, "what is to be done"),
+        ({"do": "mute", "by": "ada", "why": "x", "alert": alert}, "how long"),
+        ({"do": "mute", "by": "ada", "why": "x", "alert": alert, "for": "for ever"}, "how long"),
         ({"do": "ack", "by": "ada", "why": "x", "alert": "nothing"}, "not known here"),
         ({"do": "ack", "by": "ada", "why": "x"}, "not known here"),
         ({"do": "right", "by": "ada", "item": "nothing"}, "not known here"),
-        ({"do": "learn", "by": "ada", "why": "x", "alert": ALERT}, "nothing of this kind"),
-        ({"do": "right", "by": "ada", "alert": ALERT}, None),
-        ({"do": "useful", "by": "ada", "item": ITEM}, "nothing of this kind"),
-        ({"do": "not_useful", "by": "ada", "alert": ALERT}, "of no use"),
-        ({"do": "not_useful", "by": "ada", "alert": ALERT, "reason": "bored"}, "is one of false_alarm"),
-        ({"do": "ack", "by": "a\nb", "why": "x", "alert": ALERT}, "one line"),
-        ({"do": "ack", "by": "ada", "why": "x" * (TEXT_MAX + 1), "alert": ALERT}, "one line"),
-        ({"do": "ack", "by": ["ada"], "why": "x", "alert": ALERT}, "object of texts"),
+        ({"do": "learn", "by": "ada", "why": "x", "alert": alert}, "nothing of this kind"),
+        ({"do": "right", "by": "ada", "alert": alert}, None),
+        ({"do": "useful", "by": "ada", "item": item}, "nothing of this kind"),
+        ({"do": "not_useful", "by": "ada", "alert": alert}, "of no use"),
+        ({"do": "not_useful", "by": "ada", "alert": alert, "reason": "bored"}, "is one of false_alarm"),
+        ({"do": "ack", "by": "a\nb", "why": "x", "alert": alert}, "one line"),
+        ({"do": "ack", "by": "ada", "why": "x" * (TEXT_MAX + 1), "alert": alert}, "one line"),
+        ({"do": "ack", "by": ["ada"], "why": "x", "alert": alert}, "object of texts"),
     ],
 )
 def test_what_is_not_said_well_is_not_written(said: dict[str, Any], why: str | None) -> None:
-    status, answer, written, _ = acted(**said)
+    """Of which alert or item it is is asked here: they are dear, and every worker collects."""
+    status, answer, written, _ = acted(**{name: one() if callable(one) else one for name, one in said.items()})
     assert (status, bool(written.records)) == ((400, False) if why else (202, True))
     assert (why or "") in answer.get("error", "")
 
@@ -152,12 +159,12 @@ def test_a_body_that_is_none_is_refused(body: bytes) -> None:
 def test_there_are_buttons_for_what_the_config_takes(text: str, kinds: tuple[bool, bool]) -> None:
     found = Acts(lambda: config_of(text), Written(), lambda: "c1").kinds()
     assert (found["commands"], found["verdicts"]) == kinds
-    assert acted(text, do="ack", by="ada", why="x", alert=ALERT)[0] == (202 if kinds[0] else 400)
-    assert acted(text, do="useful", by="ada", alert=ALERT)[0] == (202 if kinds[1] else 400)
+    assert acted(text, do="ack", by="ada", why="x", alert=alert())[0] == (202 if kinds[0] else 400)
+    assert acted(text, do="useful", by="ada", alert=alert())[0] == (202 if kinds[1] else 400)
 
 
 def test_without_a_broker_it_says_so() -> None:
-    status, said, _, _ = acted(down="no broker", do="right", by="ada", item=ITEM)
+    status, said, _, _ = acted(down="no broker", do="right", by="ada", item=item())
     assert (status, said) == (503, {"error": "no broker"})
 
 
@@ -174,7 +181,7 @@ class World:
         self.page = Page(self.topics, lambda: shown, Gate("local"), lambda: late_s + time.monotonic(), acts)
         self.server: Server = start_server("127.0.0.1:0", Metrics(), health, {}, self.page)
         self.topics.put = [*published(), *asked()]
-        until(lambda: ALERT in self.page.board.alerts.open and ITEM in self.page.board.items)
+        until(lambda: alert() in self.page.board.alerts.open and item() in self.page.board.items)
 
     def close(self) -> None:
         self.server.close()
@@ -195,7 +202,7 @@ def post(server: Server, body: dict[str, str], **headers: str) -> bytes:
 
 
 def test_it_is_taken_from_the_page_alone(world: World) -> None:
-    ack = {"do": "ack", "by": "ada", "why": "x", "alert": ALERT}
+    ack = {"do": "ack", "by": "ada", "why": "x", "alert": alert()}
     assert b" 202 " in post(world.server, ack, Origin="http://localhost", **{"Sec-Fetch-Site": "same-origin"})
     assert len(world.written.records) == 1
     assert b" 403 " in post(world.server, ack, **{"X-Driftline": ""})
@@ -232,7 +239,7 @@ OPEN = "document.querySelector('details.act').open = true;"
 
 @pytest.mark.xdist_group("browser")
 def test_a_browser_shows_what_the_service_said_and_nothing_before(world: World, browser: Browser) -> None:
-    browser.open(f"http://{world.server.address}/#/alert/{ALERT}")
+    browser.open(f"http://{world.server.address}/#/alert/{alert()}")
     browser.wait_for("Say what is to become of it")
     browser.value(OPEN + FILL + PICK)
     browser.picture(Path(PICTURES / "page-acts.png"))
@@ -282,7 +289,7 @@ def test_of_an_incident_that_grows_all_alerts_are_meant(world: World, browser: B
 @pytest.mark.xdist_group("browser")
 def test_a_browser_logs_in(world: World, browser: Browser) -> None:
     world.page.gate = Gate("local", "correct-horse-battery")
-    browser.open(f"http://{world.server.address}/#/alert/{ALERT}")
+    browser.open(f"http://{world.server.address}/#/alert/{alert()}")
     browser.wait_for("Log in")
     fill = "document.getElementById('token').value = '{}'; document.querySelector('form').requestSubmit()"
     browser.value(fill.format("wrong"))

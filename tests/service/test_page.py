@@ -30,6 +30,8 @@ from tests.service.test_board import BEGIN_MS, LIVED_MS, asked, labelled, publis
 from tests.service.topics import Topics
 from tests.waiting import until
 
+pytestmark = pytest.mark.xdist_group("browser")  # Each worker that has one of them starts a Chromium.
+
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "page.md"
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 

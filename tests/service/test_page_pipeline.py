@@ -22,6 +22,8 @@ from tests.service.test_page import PICTURES, page_of, picture_of_the_docs
 from tests.service.topics import Topics
 from tests.waiting import until
 
+pytestmark = pytest.mark.xdist_group("browser")  # Each worker that has one of them starts a Chromium.
+
 
 class Stands:
     """What the broker says of two stages: of each partition lag and snapshot."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamer.signals import categories as module
@@ -66,7 +66,6 @@ TOLD = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 79) | st.integers(0,
 MANY = [(0, text) for text in range(80)] * 3
 
 
-@settings(max_examples=150)
 @given(TOLD, st.integers(1, 100), st.integers(1, 40))
 @example([*MANY, (0, 100)], 160, 30)  # More texts than are numbered.
 @example([(0, text) for text in range(150)], 100, 7)  # Ids.

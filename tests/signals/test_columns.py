@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.core import native
@@ -19,7 +19,6 @@ GROUPINGS = [group, *([native.group] if native is not None else [])]
 
 
 @pytest.mark.parametrize("numbering", [dense, numbered])
-@settings(max_examples=200)
 @given(codes=CODES)
 @example(codes=[])
 @example(codes=[10**12, 0, 10**12])  # Sorted: a table of so many codes has no room.
@@ -32,7 +31,6 @@ def test_codes_are_numbered_in_the_order_in_which_they_appear(numbering: Any, co
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
-@settings(max_examples=200)
 @given(events=EVENTS, depth=st.integers(1, 3))
 def test_events_of_one_key_are_one_group(grouping: Any, events: list[tuple[bool, int, int, int]], depth: int) -> None:
     used = np.array([event[0] for event in events], bool)

@@ -138,12 +138,12 @@ def forgets_reference(loaded: Watched) -> None:
 
 
 @pytest.mark.parametrize(
-    ("of", "mutant"), [(Control, forgets_ids), (Control, forgets_mutes), (Watched, forgets_reference)]
+    ("of", "mutant", "first"), [(Control, forgets_ids, 6), (Control, forgets_mutes, 4), (Watched, forgets_reference, 7)]
 )
 def test_who_comes_back_and_has_forgotten_commands_or_the_gap_is_caught(
-    of: type[Any], mutant: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+    of: type[Any], mutant: Callable[[Any], None], first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By what is published, not only by the state."""
+    """By what is published, not only by the state. The first seed that caught it is tried before all others."""
     load = of.load
 
     def forgets(self: Any, state: Any) -> None:
@@ -151,7 +151,7 @@ def test_who_comes_back_and_has_forgotten_commands_or_the_gap_is_caught(
         mutant(self)
 
     monkeypatch.setattr(of, "load", forgets)
-    assert any("published" in difference(seed) for seed in range(MUTANT_SEEDS))
+    assert any("published" in difference(seed) for seed in (first, *range(MUTANT_SEEDS)))
 
 
 def difference(seed: int) -> str:

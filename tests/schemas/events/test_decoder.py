@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.core import native
@@ -148,7 +148,6 @@ def reshape(rng: random.Random, mapping: str, value: bytes) -> bytes:
     return value
 
 
-@settings(max_examples=300)
 @given(st.lists(LOOSE | GOOD | NESTED, min_size=1, max_size=8), st.sampled_from(sorted(MAPPINGS)))
 def test_any_events(events: list[Any], mapping: str) -> None:
     records = [Record(i, -1, b"k", orjson.dumps(event), (("v", b"1"),)) for i, event in enumerate(events)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from schemas.events.native_json import decode
 from tests.schemas.events.samples import SCHEMA, STRICT, make, one
@@ -45,7 +45,6 @@ def test_the_schema_accepts_what_decode_accepts(field: str, value: Any) -> None:
     VALIDATOR.validate({"model": "m", field: value})
 
 
-@settings(max_examples=300)
 @given(LOOSE)
 def test_schema_and_decode_agree(event: dict[str, Any]) -> None:
     """Where they may differ (see the schema's $comment): a float that is integral counts as integer in a schema."""

@@ -8,7 +8,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events.guess import HEAD, LOOKS, guess
@@ -63,7 +63,6 @@ def test_of_what_is_an_event_or_anything_nothing_is_said(value: bytes) -> None:
     assert guess(value) == ""
 
 
-@settings(max_examples=300)
 @given(st.binary(max_size=64))
 def test_it_never_fails_and_never_repeats_what_it_was_given(value: bytes) -> None:
     assert guess(value) in {"", *(look.words for look in LOOKS)}

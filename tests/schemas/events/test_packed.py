@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events.batch import Batch, Record, part_of, split
@@ -30,7 +30,6 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 @given(st.lists(LOOSE, min_size=1, max_size=6), st.integers(0, 2**40))
-@settings(max_examples=200)
 def test_what_was_packed_comes_back(events: list[object], first: int) -> None:
     batch = batch_of(events, first)
     if not len(batch.offsets):
@@ -45,7 +44,6 @@ def test_what_was_packed_comes_back(events: list[object], first: int) -> None:
 
 
 @given(st.lists(LOOSE, min_size=1, max_size=8), st.integers(1, 4), st.randoms(use_true_random=False))
-@settings(max_examples=150)
 def test_parts_of_a_batch_are_all_of_it(events: list[object], parts: int, chance: random.Random) -> None:
     batch = batch_of(events)
     part = np.array([chance.randrange(parts) for _ in batch.offsets], np.int64)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.core import native
@@ -54,7 +54,6 @@ def test_what_is_chosen() -> None:
 
 @built
 @given(st.lists(LOOSE, max_size=12), st.integers(0, 2**40), st.booleans(), st.randoms(use_true_random=False))
-@settings(max_examples=300)
 def test_both_write_the_same_bytes_and_read_them_alike(
     events: list[object], first: int, numbered: bool, chance: random.Random
 ) -> None:
