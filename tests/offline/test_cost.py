@@ -102,10 +102,10 @@ def test_a_sample_without_halves_of_pairs_is_a_warning_where_the_config_pairs(sa
 def test_what_the_sample_fills_is_a_warning(places: int, refused: bool, tmp_path: Path) -> None:
     """Twenty callers and nine places: nobody was told until the service ran."""
     file = tmp_path / "callers.jsonl"
-    file.write_text(
-        "".join(f'{{"model": "m", "caller": "c{n % 20}", "features": {{"a": {n % 7}}}}}\n' for n in range(200))
-    )
-    text = f"limits: {{series: {places}}}\nmonitors: {{a: {{signal: features.*, by: [caller], detect: {{kind: adwin}}}}}}\n"
+    events = [{"model": "m", "caller": f"c{n % 20}", "features": {"a": n % 7}} for n in range(200)]
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    own = "monitors: {a: {signal: features.*, by: [caller], detect: {kind: adwin}}}\n"
+    text = f"limits: {{series: {places}}}\n{own}"
     said = [doubt.sentence for doubt in of(HEAD + text, file).doubts if doubt.kind == "not-watched"]
     told = "features.* by caller: full, 9 of 9, others refused 110 times; raise limits.series, or split `by` less."
     assert said == [told] * refused
