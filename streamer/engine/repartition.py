@@ -392,8 +392,8 @@ def _alert_on(alert: State, way: Way) -> State:
         opened = opened._replace(offset=home[1] if at_home else opened.offset + way.by, home=None if at_home else home)
     recovery = alert["recovery"]
     if recovery is not None:
-        known = dict(zip(RECOVERY, recovery, strict=True))
+        known = dict(zip(RECOVERY, recovery, strict=False))  # One of a mean has only the first of them.
         known |= {"now": _with(known["now"], OF_SUMMARY, way.by), "first_offset": known["first_offset"] + way.by}
-        recovery = [known[name] for name in RECOVERY]
+        recovery = [*known.values()]
     known = {name: value for name, value in alert.items() if name != "latest"}  # Offsets of its window mean others now.
     return {**known, "opened": opened, "recovery": recovery}

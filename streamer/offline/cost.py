@@ -18,6 +18,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.detect import Counted
 from streamer.config.units import show_duration
 from streamer.config.yaml_source import PathKey
+from streamer.engine.room import Fullness, warning
 from streamer.engine.sharing import living
 from streamer.engine.snapshot import encode
 from streamer.engine.task import Task
@@ -207,7 +208,7 @@ def estimate(
         slow = [doubt for check in CHECKS if rates for doubt in check(config, monitor, rates)]
         said += [(("monitors", name, *keys), sentence) for keys, sentence in slow]
         found += [Doubt("never-fires", *doubt) for doubt in said]
-    found += [Doubt("not-watched", *doubt) for doubt in not_watched(sample)]
+    found += [Doubt("not-watched", *doubt) for rule in (not_watched, no_room) for doubt in rule(sample)]
     found += [Doubt("not-in-sample", *doubt) for doubt in no_pairs(config, sample.halves()) if account.used]
     models = {model for task in sample.tasks.values() for model in task.admission.events}
     return Estimate(account, len(models), events_per_day, costs, found, sample)
@@ -233,6 +234,16 @@ def not_watched(sample: Sample) -> Iterator[Said]:
                     most[key] = one, name
     for one, name in most.values():
         yield ("monitors", name, "signal"), f"{one.words()}."
+
+
+def no_room(sample: Sample) -> Iterator[Said]:
+    """Of what is full by the sample already: of several partitions the one with the most that found no place."""
+    most: dict[str, Fullness] = {}
+    for full in (full for task in sample.tasks.values() for full in task.fullness()):
+        if full.used >= full.limit and (full.what not in most or most[full.what].refused < full.refused):
+            most[full.what] = full
+    for full in most.values():
+        yield ("limits", "series"), f"{warning(full)}."
 
 
 def _state_bytes(sample: Sample, name: str) -> int:

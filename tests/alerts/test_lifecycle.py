@@ -62,12 +62,6 @@ def passes(book: AlertBook, model: str, second: int) -> list[Notice]:
     return book.decide(batch, np.array([True]), batch.times_ms, [])
 
 
-def shows(book: AlertBook, second: int) -> list[Notice]:
-    """An event of the first model in which the first monitor finds an edge."""
-    batch = batch_of(second, [(0, second * 1000)])
-    return book.decide(batch, np.array([True]), batch.times_ms, [Finding(0, 0, 0, DRIFT, ())])
-
-
 def found(book: AlertBook, monitor: int, signal: str, second: int, row: int = 0, evidence: Any = ()) -> list[Notice]:
     return book.apply(Finding(-1, monitor, row, signal, evidence), "fraud", at(second))
 
@@ -163,31 +157,6 @@ def test_what_comes_and_goes_is_one_alert_that_stays_open() -> None:
         1412 tick  -> resolved quiet
     """,
     )
-
-
-@pytest.mark.parametrize("gap_s", [5, 10, 86_400, 700_000])
-def test_what_every_event_shows_is_one_alert_however_seldom_they_come(gap_s: int) -> None:
-    """Between two events that show it the model was silent, and silence is not health."""
-    book, told = make(m=Policy(0, 10_000, 0, FADED, longer=True)), list[Notice]()
-    for event in range(20):
-        told += shows(book, event * gap_s)
-    assert [one.status for one in told if one.status != "renewed"] == ["firing"]
-    over = [one for one in passes(book, "fraud", 20 * gap_s + 10) if one.status == "resolved"]
-    assert [one.ends_ms for one in over] == [(19 * gap_s + 10) * 1000]
-
-
-def test_what_fades_and_comes_again_stays_open_for_longer() -> None:
-    """One event in three shows it, and there are minutes between them: it was told 407 times in six days."""
-
-    def statuses(policy: Policy) -> list[str]:
-        book, told = make(m=policy), list[Notice]()
-        for event in range(200):
-            second = 60 + event * 600
-            told += shows(book, second) if event % 3 == 0 else passes(book, "fraud", second)
-        return [one.status for one in told if one.status != "renewed"]
-
-    assert statuses(Policy(0, 600_000, 0, FADED, longer=True)) == ["firing", "resolved", "firing"]
-    assert statuses(Policy(0, 600_000, 0, FADED)).count("firing") == 67, "somebody said how long"
 
 
 def test_an_edge_that_shows_what_was_told_and_is_over_opens_nothing() -> None:

@@ -7,8 +7,11 @@ import random
 import numpy as np
 import pytest
 
+from streamer.alerts.alert import FADED, Notice, Policy
+from streamer.alerts.lifecycle import AlertBook
 from streamer.alerts.timetable import Timetable, part_end
-from tests.alerts.test_lifecycle import batch_of
+from streamer.monitors.finding import DRIFT, Finding
+from tests.alerts.test_lifecycle import batch_of, make, passes
 
 
 def test_the_earliest_time_is_known_whatever_was_noted() -> None:
@@ -56,3 +59,34 @@ def test_a_part_ends_before_a_deadline_and_before_one_that_it_could_make_itself(
 ) -> None:
     """The third model is not used: its clock is nobody's."""
     assert ends(deadline, least_ms, LOG, begin) == end
+
+
+def shows(book: AlertBook, second: int) -> list[Notice]:
+    """An event of the first model in which the first monitor finds an edge."""
+    batch = batch_of(second, [(0, second * 1000)])
+    return book.decide(batch, np.array([True]), batch.times_ms, [Finding(0, 0, 0, DRIFT, ())])
+
+
+@pytest.mark.parametrize("gap_s", [5, 10, 86_400, 700_000])
+def test_what_every_event_shows_is_one_alert_however_seldom_they_come(gap_s: int) -> None:
+    """Between two events that show it the model was silent, and silence is not health."""
+    book, told = make(m=Policy(0, 10_000, 0, FADED, longer=True)), list[Notice]()
+    for event in range(20):
+        told += shows(book, event * gap_s)
+    assert [one.status for one in told if one.status != "renewed"] == ["firing"]
+    over = [one for one in passes(book, "fraud", 20 * gap_s + 10) if one.status == "resolved"]
+    assert [one.ends_ms for one in over] == [(19 * gap_s + 10) * 1000]
+
+
+def test_what_fades_and_comes_again_stays_open_for_longer() -> None:
+    """One event in three shows it, and there are minutes between them: it was told 407 times in six days."""
+
+    def statuses(policy: Policy) -> list[str]:
+        book, told = make(m=policy), list[Notice]()
+        for event in range(200):
+            second = 60 + event * 600
+            told += shows(book, second) if event % 3 == 0 else passes(book, "fraud", second)
+        return [one.status for one in told if one.status != "renewed"]
+
+    assert statuses(Policy(0, 600_000, 0, FADED, longer=True)) == ["firing", "resolved", "firing"]
+    assert statuses(Policy(0, 600_000, 0, FADED)).count("firing") == 67, "somebody said how long"

@@ -96,3 +96,16 @@ def test_a_sample_without_halves_of_pairs_is_a_warning_where_the_config_pairs(sa
         if one.path[0] == "mapping"
     ]
     assert [sentence.partition(":")[0] for sentence in said] == ["no record is half of a pair"]
+
+
+@pytest.mark.parametrize(("places", "refused"), [(9, True), (40, False)])
+def test_what_the_sample_fills_is_a_warning(places: int, refused: bool, tmp_path: Path) -> None:
+    """Twenty callers and nine places: nobody was told until the service ran."""
+    file = tmp_path / "callers.jsonl"
+    events = [{"model": "m", "caller": f"c{n % 20}", "features": {"a": n % 7}} for n in range(200)]
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    own = "monitors: {a: {signal: features.*, by: [caller], detect: {kind: adwin}}}\n"
+    text = f"limits: {{series: {places}}}\n{own}"
+    said = [doubt.sentence for doubt in of(HEAD + text, file).doubts if doubt.kind == "not-watched"]
+    told = "features.* by caller: full, 9 of 9, others refused 110 times; raise limits.series, or split `by` less."
+    assert said == [told] * refused
