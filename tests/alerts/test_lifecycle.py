@@ -66,12 +66,6 @@ def found(book: AlertBook, monitor: int, signal: str, second: int, row: int = 0,
     return book.apply(Finding(-1, monitor, row, signal, evidence), "fraud", at(second))
 
 
-def began(second: int) -> Edge:
-    """An edge whose after begins then."""
-    after = (50, 150.0, 20.0, second, second + 9, second * 1000, second * 1000 + 9)
-    return 1, 9.0, 5.0, (500, 100.0, 20.0, 0, 0, 0, 0), after, None, None, 0
-
-
 def play(policy: Policy, script: str) -> None:
     """Lines `seconds signal -> published state`; the signal `tick` only lets time pass."""
     book = make(m=policy)
@@ -159,20 +153,6 @@ def test_what_comes_and_goes_is_one_alert_that_stays_open() -> None:
     )
 
 
-def test_an_edge_that_shows_what_was_told_and_is_over_opens_nothing() -> None:
-    """A long block is full hours after the fault that it has in it. What began since is news; a day later all is."""
-    book = make(m=Policy(0, 10_000, 0, accept_after_ms=300_000))
-    found(book, 0, DRIFT, 100, evidence=began(90))
-    found(book, 0, CLEAR, 150)
-    assert [n.status for n in passes(book, "fraud", 160)] == ["resolved"]
-    assert found(book, 0, DRIFT, 200, evidence=began(95)) == found(book, 0, DRIFT, 210, evidence=began(149)) == []
-    [again] = found(book, 0, DRIFT, 220, evidence=began(150))
-    assert (again.status, again.suppressed) == ("firing", 2)
-    found(book, 0, CLEAR, 230)
-    passes(book, "fraud", 240)
-    assert [n.status for n in found(book, 0, DRIFT, 530, evidence=began(95))] == ["firing"]
-
-
 def test_a_cooldown_suppresses_and_counts() -> None:
     book = make(m=Policy(0, 1_000, 60_000))
     found(book, 0, DRIFT, 0)
@@ -182,6 +162,15 @@ def test_a_cooldown_suppresses_and_counts() -> None:
     [notice] = found(book, 0, DRIFT, 62)
     assert (notice.status, notice.episode, notice.suppressed) == ("firing", 2, 1)
     assert book.detections == {"m": 3}
+
+
+def test_an_edge_that_shows_what_is_over_opens_nothing_and_is_counted() -> None:
+    book, edge = make(m=Policy(0, 10_000, 0)), shift(500, 100.0, 20.0, 150.0)
+    for second, signal in ((100, DRIFT), (150, CLEAR)):
+        found(book, 0, signal, second, evidence=edge)
+    assert [n.status for n in passes(book, "fraud", 160)] == ["resolved"]
+    assert found(book, 0, DRIFT, 200, evidence=edge) == []
+    assert book.dump()["alerts"][0]["suppressed"] == 1
 
 
 def test_a_window_that_is_clear_is_no_detection() -> None:
