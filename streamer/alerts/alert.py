@@ -33,6 +33,7 @@ class Policy(NamedTuple):
     side: int = 0  # the way that an edge must go, 0 for both
     longer: bool = False  # whether what comes again must be clear for longer: nobody has said for how long
     ranks: bool = False  # whether its edges may be of another spread, not of another mean
+    blocks: bool = False  # whether it judges by blocks, some of them hours long
 
 
 Origin = tuple[str, int, int, int]
@@ -145,7 +146,7 @@ def is_quiet(alert: Alert, evidence: Any, now_ms: int, policy: Policy) -> bool:
     """
     if alert.quiet_until_ms is not None and now_ms < alert.quiet_until_ms:
         return True
-    recent = policy.resolve == RECOVERED and alert.cleared_ms > 0 and now_ms - alert.cleared_ms < policy.accept_after_ms
+    recent = policy.blocks and alert.cleared_ms > 0 and now_ms - alert.cleared_ms < policy.accept_after_ms
     began_ms = began_of(evidence) if recent else None
     return began_ms is not None and began_ms < alert.cleared_ms
 

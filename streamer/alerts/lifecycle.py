@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from itertools import takewhile
 from operator import attrgetter
 from typing import Any
 
@@ -169,7 +168,7 @@ class AlertBook:
             if batch.rows is not None:
                 at = at._replace(row=batch.rows.item(event), origin=origin_of(batch, event))
             if timers.next.get(code) == event:
-                notices += self.tick(model, at, but=self._seen_again(queue, event))
+                notices += self.tick(model, at)
             while queue and queue[-1].event == event:
                 notices += self.apply(queue.pop(), model, at)
             timers.look(code, event + 1)
@@ -190,14 +189,6 @@ class AlertBook:
             else:
                 self.signal(alert, HELD if held else REPEAT, at, notices)
         return notices
-
-    def _seen_again(self, queue: Sequence[Finding], event: int) -> list[Key]:
-        """What would end by no other hit that came, and is hit by this very event: between the two its model was
-        silent. `queue`: the findings that are left, the next one last.
-        """
-        here = takewhile(lambda finding: finding.event == event, reversed(queue))
-        hit = [(self.names[finding.monitor], finding.row) for finding in here if finding.signal == DRIFT]
-        return [key for key in hit if (alert := self.alerts.get(key)) and alert.how == FADED and alert.state == FIRING]
 
     def accept(self, model: str, at: Moment) -> list[Notice]:
         """What is the normal of this model by now resolves; whatever else is due comes before it."""

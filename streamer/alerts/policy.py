@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamer.alerts.alert import Policy
+from streamer.alerts.alert import RECOVERED, Policy
 from streamer.config import model as cfg
 from streamer.monitors.edges import DIRECTIONS
 from streamer.signals.kinds import phrase_of
@@ -23,4 +23,5 @@ def policy_of(monitor: cfg.Monitor) -> Policy:
         DIRECTIONS.get(monitor.detect.direction, 0),
         "keep_firing_for_ms" not in monitor.model_fields_set,
         monitor.detect.kind in RANKS and not phrase_of(monitor.signal, 0),
+        monitor.detect.kind == "envelope" and monitor.resolves == RECOVERED,
     )

@@ -395,5 +395,4 @@ def _alert_on(alert: State, way: Way) -> State:
         known = dict(zip(RECOVERY, recovery, strict=False))  # One of a mean has only the first of them.
         known |= {"now": _with(known["now"], OF_SUMMARY, way.by), "first_offset": known["first_offset"] + way.by}
         recovery = [*known.values()]
-    known = {name: value for name, value in alert.items() if name != "latest"}  # Offsets of its window mean others now.
-    return {**known, "opened": opened, "recovery": recovery}
+    return {**alert, "opened": opened, "recovery": recovery}

@@ -52,12 +52,16 @@ def began(second: int) -> Edge:
 
 def test_what_shows_a_fault_that_is_over_opens_nothing_for_a_day() -> None:
     """A long block that is full hours later has the fault in it. What began since is news."""
-    alert, policy = Alert("m", 0, "fraud", cleared_ms=150_000), Policy(0, 10_000, 0, accept_after_ms=300_000)
+    alert, policy = (
+        Alert("m", 0, "fraud", cleared_ms=150_000),
+        Policy(0, 10_000, 0, accept_after_ms=300_000, blocks=True),
+    )
     quiet = [
         is_quiet(alert, edge, 200_000, policy) for edge in (began(95), began(149), began(150), {"of": "a window"}, ())
     ]
     assert quiet == [True, True, False, False, False]
     assert not is_quiet(alert, began(95), 450_000, policy)
+    assert not is_quiet(alert, began(95), 200_000, policy._replace(blocks=False)), "of others after is what came since"
     assert not is_quiet(Alert("m", 0, "fraud"), began(95), 200_000, policy)
     assert is_quiet(Alert("m", 0, "fraud", quiet_until_ms=200_001), began(150), 200_000, policy)
 

@@ -165,7 +165,7 @@ def test_a_cooldown_suppresses_and_counts() -> None:
 
 
 def test_an_edge_that_shows_what_is_over_opens_nothing_and_is_counted() -> None:
-    book, edge = make(m=Policy(0, 10_000, 0)), shift(500, 100.0, 20.0, 150.0)
+    book, edge = make(m=Policy(0, 10_000, 0, blocks=True)), shift(500, 100.0, 20.0, 150.0)
     for second, signal in ((100, DRIFT), (150, CLEAR)):
         found(book, 0, signal, second, evidence=edge)
     assert [n.status for n in passes(book, "fraud", 160)] == ["resolved"]

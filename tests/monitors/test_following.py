@@ -86,7 +86,7 @@ def test_nobody_is_followed_whose_alert_is_over_at_the_next_event_of_its_model()
     batch = batch_of([{"model": model} for model in "aabab"])
     now = np.array([0, 10, 11, 12, 30])
     following = Following(0, fades_ms=10)
-    following._resize(9)
+    following.resize(9)
     begun = {0: [0], 1: [1], 2: [2], 3: [4], 4: [0, 1], 5: [2]}
     following.begin(5)
     assert following.lasting(batch, now, begun) == {1: [1], 3: [4], 4: [0, 1], 5: [2]}
