@@ -15,7 +15,7 @@ from streamer.kafka.client import Complaints, down, error_of, make_consumer
 from streamer.kafka.intake import record_of
 from streamer.port import LogDown, Partition
 
-BATCH, WAIT_S = 2_000, 0.5
+BATCH, WAIT_S = 5_000, 0.5
 STORM = 500
 """Records that came at the same time, of topics of which the newest of a key is what counts."""
 LOOK_S = 10.0

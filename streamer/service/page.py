@@ -335,7 +335,8 @@ def page_of(
         from streamer.kafka.tail import Span, Tail
 
         config = current()
-        spans = {name: Span(*PAST[role], one_by_key(config, name)) for name, role in shown(config).items()}
+        # Of an alert, or an incident, the newest record says all; what else is there has keys of its own.
+        spans = {name: Span(*PAST[role], name == config.topics.alerts) for name, role in shown(config).items()}
         if config.verdicts is not None:
             spans[config.verdicts.topic] = Span(*PAST["verdicts"])
         return Tail(config, logger, spans, now_ms)
@@ -356,11 +357,6 @@ def page_of(
     taken = acts if server.control else None
     gate, asked = Gate(who, server.token), lambda: verdicts_of(current())
     return Page(tail, beside, gate, time.time, taken, away, asked, standing, unread, failed)
-
-
-def one_by_key(config: Config, topic: str) -> bool:
-    """Whether of what is published there the newest record of a key says all that holds now."""
-    return {role for role, name in config.topics.published().items() if name == topic} <= {"alerts", "incidents"}
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:
