@@ -142,6 +142,8 @@ def parse_signal(text: str) -> Signal:
     kind, base = HEADS[head]
     if kind == "embedding" and not is_pattern(member) and not member.endswith((".norm", ".distance")):
         raise ValueError(f"unknown signal {text!r}")
+    if kind == "selection_ratio":
+        return Signal(kind, member, False)
     if kind == "invalid":
         member = member.removeprefix(FEATURES)
         base = "" if member == "*" or member in CHECKED else FEATURES
