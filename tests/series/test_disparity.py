@@ -17,6 +17,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.engines import ENGINE, PYTHON
 from streamer.engine.task import Task
+from streamer.series.aggregates import Value
 from streamer.series.disparity import Disparity
 from tests.engine.tasks import AT, LEAST, news, piecewise
 
@@ -60,45 +61,59 @@ def hours(counts: list[dict[str, tuple[int, int]]]) -> list[Event]:
     told = []
     for hour, groups in enumerate(counts):
         for group, (ones, n) in groups.items():
-            told += [event(BEGIN_S + hour * HOUR_S + i, group, "yes" if i < ones else "no") for i in range(n)]
-    end_s = BEGIN_S + len(counts) * HOUR_S
-    return sorted([*told, event(end_s + 2 * HOUR_S, "z", "no")], key=lambda one: float(one["time"]))
+            begin_s, step_s = BEGIN_S + hour * HOUR_S, HOUR_S / n
+            told += [event(begin_s + i * step_s, group, "yes" if i < ones else "no") for i in range(n)]
+    told += [event(BEGIN_S + len(counts) * HOUR_S + i * 60, "z", "no") for i in range(120)]
+    return sorted(told, key=lambda one: float(one["time"]))
+
+
+@pytest.fixture
+def values(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, ...], float, int]]:
+    """What comes out of windows: of which group, the ratio, and of how many of the group."""
+    found, make = list[tuple[tuple[str, ...], float, int]](), Disparity._value
+
+    def noted(self: Disparity, row: int, window: int, event: int) -> Value:
+        value = make(self, row, window, event)
+        found.append((self.table.keys[row][0][1:], value.value, value.n))
+        return value
+
+    monkeypatch.setattr(Disparity, "_value", noted)
+    return found
 
 
 LEVEL = "{kind: level, against: reference, direction: down}"
 
 
-def test_a_value_is_of_a_group_over_all_others_once_there_are_enough_of_both() -> None:
+def test_a_value_is_of_a_group_over_all_others_once_there_are_enough_of_both(values: list[Any]) -> None:
     counts = [{"a": (30, 60), "b": (10, 40)}, {"a": (20, 60)}, {"a": (30, 60), "b": (15, 40), "c": (5, 30)}]
     task = run(text("selection_ratio.yes", "segment.sex", 70, LEVEL), records_of(hours(counts)))
     [table] = task.tables.values()
-    means = {key[0][1]: table.reference.at(row).mean for row, key in enumerate(table.keys) if table.reference.at(row).n}
     # The second hour has nobody beside `a`; `c` has too few, and so had `b` after one hour.
-    assert means["a"] == pytest.approx((60 / 120) / (30 / 110))
-    assert means["b"] == pytest.approx((25 / 80) / (65 / 150))
-    assert "c" not in means
+    assert values == [
+        (("a",), pytest.approx((60 / 120) / (30 / 110)), 120),
+        (("b",), pytest.approx((25 / 80) / (65 / 150)), 80),
+    ]
     waits = {table.keys[row][0][1]: of for row, of in source_of(task).counts.items()}
     assert waits["c"][1:] == [5, 30, 45, 100]
 
 
-def test_groups_are_compared_with_those_that_share_the_fields_before() -> None:
-    told = []
-    for country, yes in (("NL", 5), ("DE", 8)):
-        for i in range(200):
-            told.append(event(BEGIN_S + i, "ab"[i % 2], "yes" if i % 10 < yes else "no", country=country))
-    told.append(event(BEGIN_S + 3 * HOUR_S, "a", "no", country="NL"))
-    told.sort(key=lambda one: float(one["time"]))
-    task = run(text("selection_ratio.yes", "segment.country, segment.sex", 50, LEVEL), records_of(told))
-    [table] = task.tables.values()
-    means = {key[0][1:]: table.reference.at(row).mean for row, key in enumerate(table.keys)}
-    assert means == pytest.approx({("NL", "a"): 1.5, ("NL", "b"): 2 / 3, ("DE", "a"): 1.0, ("DE", "b"): 1.0})
+def test_groups_are_compared_with_those_that_share_the_fields_before(values: list[Any]) -> None:
+    ones, told = {("NL", "a"): 6, ("NL", "b"): 5, ("DE", "a"): 8, ("DE", "b"): 8}, list[Event]()
+    for i in range(120):
+        for (country, group), yes in ones.items() if i < 60 else ():
+            told.append(event(BEGIN_S + i * 60, group, "yes" if i % 10 < yes else "no", country=country))
+        told.append(event(BEGIN_S + i * 60, "a", "no", country="BE"))
+    told += [event(BEGIN_S + 2 * HOUR_S + i * 60, "a", "no", country="BE") for i in range(60)]
+    run(text("selection_ratio.yes", "segment.country, segment.sex", 50, LEVEL), records_of(told))
+    assert {key: value for key, value, _ in values} == pytest.approx(
+        {("NL", "a"): 6 / 5, ("NL", "b"): 5 / 6, ("DE", "a"): 1.0, ("DE", "b"): 1.0}
+    )
 
 
-def test_nobody_beside_a_group_is_no_value() -> None:
+def test_nobody_beside_a_group_is_no_value(values: list[Any]) -> None:
     told = [event(BEGIN_S + i * 60, "a", "yes") for i in range(3000)]
-    task = run(text("selection_ratio.yes", "segment.sex", 2, LEVEL), records_of(told))
-    [table] = task.tables.values()
-    assert table.reference.at(0).n == 0
+    run(text("selection_ratio.yes", "segment.sex", 2, LEVEL), records_of(told))
+    assert values == []
 
 
 def breathing(
