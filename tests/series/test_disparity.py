@@ -117,7 +117,7 @@ def test_nobody_beside_a_group_is_no_value(values: list[Any]) -> None:
 
 
 def breathing(
-    seed: int, days: int, falls: int, labels: bool = False, a_day: int = 3000, by: float = 0.2
+    seed: int, days: int, falls: int, labels: bool = False, a_day: int = 6000, by: float = 0.2
 ) -> list[Event]:
     """Selection, or errors, by the day and the hour, by a mix of groups that does so, too; the groups never move quite
     alike. From the day `falls` on `b` is selected so much less often, or the model that much more often wrong about it.
@@ -158,22 +158,29 @@ def days_of(task: Task, direction: str) -> list[tuple[str, str, str]]:
 DAYS = "{{kind: level, against: days, change: 0.1, direction: {}}}"
 
 
-@pytest.mark.parametrize(("signal", "way"), [("selection_ratio.yes", "down"), ("error_ratio", "up")])
+SOUGHT = [("selection_ratio.yes", "down"), ("error_ratio", "up")]
+FALLS, WITHIN = "2026-01-15", 10
+
+
+@pytest.mark.parametrize(("signal", "way"), SOUGHT if LONG else SOUGHT[:1])
 def test_a_fall_by_a_fifth_is_found_and_no_breath_before_it(signal: str, way: str) -> None:
     labels = signal == "error_ratio"
     config = text(signal, "segment.sex", 1000, DAYS.format(way), "labels: {}\n" * labels)
-    for seed in SEEDS if LONG or not labels else ():
-        found = days_of(run(config, records_of(breathing(seed, 24, 14, labels))), way)
-        assert [who for at, who, _ in found if at < "2026-01-15"] == [], seed
-        assert [who for at, who, _ in found if at >= "2026-01-15"] == ["b"], seed
-        assert "95 %" in found[0][2]
+    false, missed = 0, 0
+    for seed in SEEDS:
+        found = days_of(run(config, records_of(breathing(seed, 14 + WITHIN, 14, labels))), way)
+        false += len([who for at, who, _ in found if at < FALLS])
+        after = [(who, sentence) for at, who, sentence in found if at >= FALLS]
+        missed += not after or after[0][0] != "b" or "95 %" not in after[0][1]
+    assert false <= len(SEEDS) / 2, "a fourth of the budget: one a week"
+    assert missed <= len(SEEDS) / 10
 
 
 @pytest.mark.skipif(not LONG, reason="ten lives are for make soak")
 def test_healthy_lives_are_quiet() -> None:
     config = text("selection_ratio.yes", "segment.sex", 1000, DAYS.format("both"))
-    told = [len(days_of(run(config, records_of(breathing(seed, 35, 99))), way)) for seed in SEEDS for way in ("up", "down")]
-    assert sum(told) <= 1
+    lives = [run(config, records_of(breathing(seed, 28, 99))) for seed in SEEDS]
+    assert sum(len(days_of(life, way)) for life in lives for way in ("up", "down")) <= 20, "half of the budget"
 
 
 @pytest.mark.parametrize("signal", ["selection_ratio.yes", "error_ratio"])

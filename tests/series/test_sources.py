@@ -102,7 +102,8 @@ def test_a_source_makes_values_and_its_state_is_plain(kind: str) -> None:
         assert len(column.rows) == len(column.values) == len(column.events)
         assert all((np.diff(column.events[column.rows == row]) >= 0).all() for row in column.rows)
         assert all(0 <= row < len(table.keys) for row in column.rows.tolist())
-        assert len(column.rows) > 0 or kind in ("events", "correlation", "type_change", "embedding", "selection_ratio"), (
+        none = "events", "correlation", "type_change", "embedding", "selection_ratio"
+        assert len(column.rows) > 0 or kind in none, (
             "of who speaks, of the first blocks and of what stays there is no value"
         )
     assert {group for group, _ in table.keys} == ({("m", "a"), ("m", "b")} if kind != "embedding" else set())
