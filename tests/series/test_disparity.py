@@ -1,4 +1,4 @@
-"""Groups side by side: the ratio of their rates, never of few, whatever the cut, and found when one falls by a fifth."""
+"""Groups side by side: the ratio of their rates, never of few, whatever the cut; found when one falls by a fifth."""
 
 from __future__ import annotations
 

@@ -28,7 +28,9 @@ from tests.signals.events import HEAD, batch_of
 engines = pytest.mark.parametrize("engine", [e for e in (PYTHON, COMPILED) if e is not None], ids=lambda e: e.name)
 BY = ("caller",)
 OF_LABELS = ("realised", "loss", "truth", "estimate", "error_ratio", "unlabelled", "labels")
-"""What these need is made by the task: see the tests of realised, estimated, disparity, unlabelled and label_presence."""
+"""What these need is made by the task: see the tests of realised, estimated, disparity, unlabelled,
+label_presence.
+"""
 
 
 def id_of(kind: str) -> TableId:
