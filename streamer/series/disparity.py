@@ -1,5 +1,5 @@
-"""Makes `selection_ratio.LABEL` and `error_ratio`: by windows of event time, how often LABEL is predicted of a group, or
-how often the model is wrong about it, over how often all others are (disparate impact; four fifths are 0.8).
+"""Makes `selection_ratio.LABEL` and `error_ratio`: by windows of event time, how often LABEL is predicted of a group,
+or how often the model is wrong about it, over how often all others are (disparate impact; four fifths are 0.8).
 
 Groups are told apart by the last field of `by`; those before it they share. A value comes once a group and all others
 together have had `least` predictions, or labels, each, in windows in which both had any: so what moves all alike, a

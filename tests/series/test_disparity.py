@@ -19,6 +19,7 @@ from streamer.engine.engines import ENGINE, PYTHON
 from streamer.engine.task import Task
 from streamer.series.aggregates import Value
 from streamer.series.disparity import Disparity
+from streamer.signals.grammar import parse_signal
 from tests.engine.tasks import AT, LEAST, news, piecewise
 
 LONG = bool(os.environ.get("DRIFTLINE_REPETITIONS"))
@@ -218,3 +219,10 @@ def test_the_interval_is_that_of_the_records_of_performance() -> None:
     assert share is not None
     said = f"newest 8 of 200 beside 80 of 200, ratio 0.10, 95 % {share.low:.2f} to {share.high:.2f}"
     assert [said in sentence for _, who, sentence in found if who == "b"] == [True]
+
+
+def test_it_is_said_which_label_selects() -> None:
+    assert parse_signal("selection_ratio.a.b").path == "a.b"
+    for some in ("selection_ratio.*", "selection_ratio.y?s", "selection_ratio"):
+        with pytest.raises(ValueError, match="unknown signal"):
+            parse_signal(some)
