@@ -18,7 +18,7 @@ from streamer.config.problems import WARNINGS, did_you_mean, quoted
 from streamer.config.topic_patterns import stands_for
 from streamer.config.units import parse_duration
 from streamer.config.yaml_source import PathKey, Source
-from streamer.signals.grammar import AGGREGATE, COUNTS, Signal, aggregate_of, is_pattern, matches, parse_signal
+from streamer.signals.grammar import Signal, counts_events, is_pattern, matches, parse_signal
 
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -300,14 +300,14 @@ def an_aggregate_has_values_of_its_own(monitor: Any) -> Iterator[Complaint]:
     signal = signal_of(monitor)
     if signal is None or not isinstance(kind, str):
         return
-    aggregate = signal.kind == "aggregate"
+    aggregate = signal.spec.least > 0
     if aggregate and (_is(kind, "windowed") or _is(kind, "ones")):
         message = f"{quoted(name)} is one number per window; use level, trend, adwin or page_hinkley."
         yield Complaint(("detect", "kind"), "bad-value", message)
     if not (aggregate or (signal.spec.of_many and kind == "level")) and _is(kind, "aggregated"):
         message = f"{kind} is for an aggregate (traffic, p95(latency_ms), mean(value)), not {quoted(name)}."
         yield Complaint(("detect", "kind"), "bad-value", message)
-    if at(monitor, "window", "least") is not None and (not aggregate or aggregate_of(str(name))[0] in COUNTS):
+    if at(monitor, "window", "least") is not None and (not aggregate or counts_events(signal)):
         message = "only a number that is an aggregate of others, such as p95(latency_ms), can wait for so many of them."
         yield Complaint(("window", "least"), "bad-value", message)
     if aggregate and at(monitor, "window", "events") is not None:
@@ -324,8 +324,8 @@ def an_edge_has_no_length(monitor: Any) -> Iterator[Complaint]:
     kind = at(monitor, "detect", "kind")
     if not isinstance(kind, str) or kind not in DETECTS or _is(kind, "held"):
         return
-    aggregate = isinstance(name := at(monitor, "signal"), str) and (name == "traffic" or AGGREGATE(name))
-    if at(monitor, "window") is not None and not aggregate:
+    signal = signal_of(monitor)
+    if at(monitor, "window") is not None and (signal is None or not signal.spec.least):
         yield Complaint(("window",), "bad-value", f"only detect.kind {listed('windowed')} have windows.")
     try:
         held = parse_duration(at(monitor, "for"))

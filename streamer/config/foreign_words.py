@@ -123,6 +123,8 @@ SIGNALS: Table = _spelled(
         "accuracy acc f1 f1_score precision recall auc roc_auc performance quality": TRUTH,
         "logloss log_loss concept_drift": TRUTH,
         "rmse mse mae mape r2 residual": ERROR,
+        "disparate_impact demographic_parity statistical_parity four_fifths": "selection_ratio.LABEL, with by",
+        "error_disparity accuracy_equality": "error_ratio, with by",
         "error_rate errors failure_rate failures": "error",
         "latency duration response_time latency_p50 elapsed latency_seconds": "latency_ms, or p95(latency_ms)",
         "p50_latency p90_latency p95_latency p99_latency latency_p90 latency_p95 latency_p99": "p95(latency_ms)",

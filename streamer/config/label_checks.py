@@ -10,7 +10,11 @@ from streamer.config.detect import DETECTS
 from streamer.config.problems import quoted
 from streamer.signals.kinds import KINDS
 
-WORDS = {word for kind in ("realised", "loss", "estimate", "unlabelled", "labels") for word in KINDS[kind].words}
+WORDS = {
+    word
+    for kind in ("realised", "loss", "estimate", "error_ratio", "unlabelled", "labels")
+    for word in KINDS[kind].words
+}
 
 
 def labels_are_asked_for(raw: Any) -> Iterator[Complaint]:

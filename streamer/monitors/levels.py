@@ -237,7 +237,8 @@ class LevelMonitor(AggregateMonitor):
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window = told["evidence"]["window"]
         value, expected = tell_apart(window["value"], window["expected"])
-        why = "".join(f", most of all {one['reason']}" for one in window.get("reasons", ()))
+        most = ": " if self.table.signal.spec.least else ", most of all "
+        why = "".join(most + one["reason"] for one in window.get("reasons", ()))
         return f"{labels['signal']} was {value}, {expected} expected ({deviations(window['deviations'])}){why}"
 
 

@@ -302,7 +302,7 @@ def windows_that_take_for_ever(config: cfg.Config, monitor: cfg.Monitor, rates: 
 def references_that_take_for_ever(config: cfg.Config, monitor: cfg.Monitor, rates: list[float]) -> Iterator[Said]:
     if config.given is not None or not monitor.detect.learns:
         return
-    if monitor.detect.raw or parse_signal(monitor.signal).kind == "aggregate":
+    if monitor.detect.raw or parse_signal(monitor.signal).spec.least:
         return
     days = config.reference.warmup / max(rates)
     if days > SELDOM_DAYS:

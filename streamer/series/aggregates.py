@@ -111,6 +111,7 @@ class Value(NamedTuple):
     value: float
     end_ms: int
     n: int
+    said: str = ""  # of how it came about
 
 
 def column_of(values: list[Value]) -> Column:
@@ -119,14 +120,15 @@ def column_of(values: list[Value]) -> Column:
     rows = np.array([value.row for value in values], np.int64)
     events = np.array([value.event for value in values], np.int64)
     numbers = np.array([value.value for value in values], np.float64)
-    return Column(rows, numbers, events, spans=[(value.start_ms, value.end_ms, value.n) for value in values])
+    reasons = [(place, value.said) for place, value in enumerate(values) if value.said]
+    return Column(rows, numbers, events, reasons, [(value.start_ms, value.end_ms, value.n) for value in values])
 
 
 class Aggregates(SourceBase):
     """Makes `traffic` (count of events) and STAT(NUMBER), by windows of `window_ms`."""
 
     def __init__(self, signal: str, window_ms: int, lateness_ms: int, least: int = 1) -> None:
-        self.member, self.least = signal, least
+        self.member, self.least, self.goes_on = signal, least, least > 1
         self.stat, self.path = aggregate_of(signal)
         self.window_ms, self.lateness_ms = window_ms, lateness_ms
         self.clocks: dict[str, Clock] = {}
@@ -227,7 +229,7 @@ class Aggregates(SourceBase):
         for window in sorted(w for w in clock.open if w <= ripe[-1]):
             event = int(events[np.searchsorted(ripe, window)])
             parts = clock.open.pop(window)
-            if self.least > 1:
+            if self.goes_on:
                 found += self._go_on(clock, window, parts, event)
                 continue
             whole = clock.spoke == window - 1 and self._spoke(clock, model, window + 1, event, begun)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from streamer.series.predictions import NUMBER, unpacked
-from streamer.signals.columns import F64, I64, Bool
+from streamer.signals.columns import F64, I64, Bool, Groups
 
 
 class Joined(NamedTuple):
@@ -51,3 +51,18 @@ def joined_of(found: Sequence[tuple[Any, ...]]) -> Joined:
     columns = zip(*found, strict=True) if found else ((),) * len(DTYPES)
     arrays: list[Any] = [np.array(column, dtype) for column, dtype in zip(columns, DTYPES, strict=True)]
     return Joined(*arrays)
+
+
+def joined_groups(
+    joined: Joined, places: I64, events: int, at: Sequence[int], known: Mapping[int, tuple[str, ...]]
+) -> Groups:
+    """The group of each event that has a label at one of these places, of as many events as there are; `at`: the fields
+    of `known` keys, beside the model, that groups are told apart by.
+    """
+    index: dict[tuple[str, ...], int] = {}
+    numbers, inverse = np.unique(joined.group[places], return_inverse=True)
+    found = [known[number] for number in numbers.tolist()]
+    codes = [index.setdefault((key[0], *(key[1 + place] for place in at)), len(index)) for key in found]
+    of_event = np.full(events, -1, np.int64)
+    of_event[joined.event[places]] = np.array(codes, np.int64)[inverse] if codes else -1
+    return Groups(of_event, list(index))

@@ -9,8 +9,9 @@ import numpy as np
 from schemas.events.batch import Batch
 from streamer.config import model as cfg
 from streamer.series.calibrations import Calibrations
+from streamer.series.disparity import ErrorDisparity
 from streamer.series.estimated import Estimated
-from streamer.series.joined import Joined
+from streamer.series.joined import Joined, joined_groups
 from streamer.series.labels import Labels
 from streamer.series.performance import Performance
 from streamer.series.predictions import CLASS, NUMBER
@@ -83,9 +84,10 @@ class Realised(SourceBase):
         table.begin(batch, np.flatnonzero(groups.of_event >= 0))
         joined = self.labels.joined
         seen = groups.of_event[joined.event] >= 0
-        of_event, keys = self._groups(joined, np.flatnonzero(seen), table, len(batch.offsets))
+        of_labels = self._groups(joined, np.flatnonzero(seen), table, len(batch.offsets))
         if table.signal.kind == "truth":
-            return table.column(batch, Groups(of_event, keys))
+            return table.column(batch, of_labels)
+        of_event, keys = of_labels
         mine, values = VALUES[table.signal.path](joined)
         events = joined.event[seen & mine]
         number = of_event[events]
@@ -101,19 +103,11 @@ class Realised(SourceBase):
         if self.labels is not None:
             self.labels.forget(models)
 
-    def _groups(
-        self, joined: Joined, places: I64, table: SeriesTable, events: int
-    ) -> tuple[I64, list[tuple[str, ...]]]:
-        """The group of each event that has a label, under the table's `by`, and the keys."""
+    def _groups(self, joined: Joined, places: I64, table: SeriesTable, events: int) -> Groups:
+        """Of each event that has a label, under the table's `by`."""
         assert self.labels is not None
-        at = [1 + self.labels.by.index(field) for field in table.by]
-        index: dict[tuple[str, ...], int] = {}
-        numbers, inverse = np.unique(joined.group[places], return_inverse=True)
-        found = [self.labels.joined_keys[number] for number in numbers.tolist()]
-        codes = [index.setdefault((key[0], *(key[place] for place in at)), len(index)) for key in found]
-        of_event = np.full(events, -1, np.int64)
-        of_event[joined.event[places]] = np.array(codes, np.int64)[inverse] if codes else -1
-        return of_event, list(index)
+        at = [self.labels.by.index(field) for field in table.by]
+        return joined_groups(joined, places, events, at, self.labels.joined_keys)
 
     def _truths(self, groups: Groups) -> Observed:
         """The true class of each event that has a label in a group."""
@@ -145,7 +139,7 @@ def late_labels(config: cfg.Config, sources: Iterable[object], grouping: Groupin
     """What waits for its label, for all sources that labels make values of; None where the config has none."""
     if config.labels is None:
         return None
-    realised = [source for source in sources if isinstance(source, Realised | Estimated | Unlabelled)]
+    realised = [source for source in sources if isinstance(source, Realised | Estimated | Unlabelled | ErrorDisparity)]
     by = dict.fromkeys(field for source in realised for field in source.by)
     own, most = config.labels, config.limits.series
     labels = Labels(own.ttl_ms, own.pending, tuple(by), most, grouping)

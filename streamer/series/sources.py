@@ -16,6 +16,7 @@ from streamer.series.aggregates import Aggregates
 from streamer.series.anomaly import AnomalyRule
 from streamer.series.calendar import Away
 from streamer.series.correlation import CorrelationSource
+from streamer.series.disparity import Disparity, ErrorDisparity
 from streamer.series.embeddings import EmbeddingSource
 from streamer.series.estimated import Estimated
 from streamer.series.feedback import Feedback
@@ -125,6 +126,11 @@ def _aggregates(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTabl
     return Aggregates(signal.path, signal.window_ms, config.limits.lateness_ms, signal.least)
 
 
+def _disparity(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
+    made = ErrorDisparity if table.signal.kind == "error_ratio" else Disparity
+    return made(table, config.limits.lateness_ms)
+
+
 def _correlation(config: cfg.Config, table: SeriesTable, needed: tuple[SeriesTable, ...]) -> Source:
     [numbers] = needed
     return CorrelationSource(numbers)
@@ -173,6 +179,8 @@ SOURCES: dict[str, SourceSpec] = {
     "ood": SourceSpec(("distance",), _ood),
     "confident_ood": SourceSpec(("distance",), _ood),
     "aggregate": SourceSpec((), _aggregates),
+    "selection_ratio": SourceSpec((), _disparity),
+    "error_ratio": SourceSpec((), _disparity),
     "events": SourceSpec((), _presence),
     "labels": SourceSpec((), _presence),
 }
@@ -181,8 +189,8 @@ SOURCES: dict[str, SourceSpec] = {
 def table_id_of(config: cfg.Config, monitor: cfg.Monitor) -> TableId:
     """The table of a monitor."""
     signal = parse_signal(monitor.signal)
-    if signal.kind == "aggregate":
-        signal = replace(signal, window_ms=monitor.aggregate_ms, least=monitor.windows.least or 1)
+    if signal.spec.least:
+        signal = replace(signal, window_ms=monitor.aggregate_ms, least=monitor.windows.least or signal.spec.least)
     elif signal.of_whatever:
         signal = replace(signal, without=tuple(map(path_of, config.exclude)))
     return TableId(signal, tuple(monitor.by), monitor.models)

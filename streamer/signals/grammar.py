@@ -140,8 +140,12 @@ def parse_signal(text: str) -> Signal:
     if head not in HEADS or not member:
         raise ValueError(f"unknown signal {text!r}")
     kind, base = HEADS[head]
+    if kind == "selection_ratio" and is_pattern(member):
+        raise ValueError(f"unknown signal {text!r}: which label is it that selects?")
     if kind == "embedding" and not is_pattern(member) and not member.endswith((".norm", ".distance")):
         raise ValueError(f"unknown signal {text!r}")
+    if kind == "selection_ratio":
+        return Signal(kind, member, False)
     if kind == "invalid":
         member = member.removeprefix(FEATURES)
         base = "" if member == "*" or member in CHECKED else FEATURES

@@ -47,6 +47,8 @@ TURNED = {
 
 LOSSES = ("absolute_error", "prediction_bias", "brier", "label_delay")
 """Numbers of which a label that was joined with its inference has one each."""
+RATIO_LEAST = 200
+"""Predictions, or labels, of a group and of all others beside it before their rates are compared."""
 DAYS_NEEDED = {("labels", "labels"): 3, ("loss", "label_delay"): 3, ("unlabelled", "unlabelled"): 3}
 """By kind and name days with values from which on anything of a signal may be unmistakable. Labels come in batches, and
 the first one is of the little that was asked by then: in nine of ten lives with weekly labels the second batch was a
@@ -70,7 +72,8 @@ class SignalKind(NamedTuple):
     member is seen (a label), not where it is not (a missing feature); `every_event`: each event of the group speaks,
     not only those that have the field. `members_max`: of a group; further ones are one member, and one that comes late
     was 0 since the group began; `plural`: what the members are. `referenced`: its series have something to learn.
-    `of_features`: one value is made of all the features of an event. `of_many`: of many events, so it comes seldom.
+    `of_features`: one value is made of all the features of an event. `of_many`: of many events, so it comes seldom;
+    `least`: one value per window of event time, which sees so many of them unless the monitor says otherwise.
     `as_sent`: it is about the values with the types that they were sent with, not as those that their names are at
     home in.
     """
@@ -89,6 +92,7 @@ class SignalKind(NamedTuple):
     referenced: bool = True
     of_features: bool = False
     of_many: bool = False
+    least: int = 0
     as_sent: bool = False
 
     @property
@@ -142,7 +146,7 @@ KINDS: dict[str, SignalKind] = {
             **{word: Word(word) for word in DERIVED},
         },
     ),
-    "aggregate": SignalKind(("traffic", "p95(NUMBER)"), NUMBER, of_many=True),
+    "aggregate": SignalKind(("traffic", "p95(NUMBER)"), NUMBER, of_many=True, least=1),
     "correlation": SignalKind(
         ("correlation",), NUMBER, words={"correlation": Word("correlation")}, of_features=True, of_many=True
     ),
@@ -255,6 +259,17 @@ KINDS: dict[str, SignalKind] = {
         population=Population.ALL,
     ),
     "estimate": SignalKind(("estimated_error",), NUMBER, words={"estimated_error": Word("estimated_error")}),
+    "selection_ratio": SignalKind(
+        ("selection_ratio.LABEL",), NUMBER, heads={"selection_ratio": ""}, of_many=True, least=RATIO_LEAST
+    ),
+    "error_ratio": SignalKind(
+        ("error_ratio",),
+        NUMBER,
+        words={"error_ratio": Word("error_ratio")},
+        population=Population.ALL,
+        of_many=True,
+        least=RATIO_LEAST,
+    ),
     "truth": _text_shares("truth", "truth", ("true label {}", "truly are {}"), Population.ALL, "true labels"),
     "error": SignalKind(
         ("error",), FLAG, words={"error": Word("error", ("failed events", "failed"))}, observe=observe_errors

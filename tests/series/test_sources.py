@@ -27,8 +27,10 @@ from tests.signals.events import HEAD, batch_of
 
 engines = pytest.mark.parametrize("engine", [e for e in (PYTHON, COMPILED) if e is not None], ids=lambda e: e.name)
 BY = ("caller",)
-OF_LABELS = ("realised", "loss", "truth", "estimate", "unlabelled", "labels")
-"""What these need is made by the task: see the tests of realised, estimated, unlabelled and label_presence."""
+OF_LABELS = ("realised", "loss", "truth", "estimate", "error_ratio", "unlabelled", "labels")
+"""What these need is made by the task: see the tests of realised, estimated, disparity, unlabelled,
+label_presence.
+"""
 
 
 def id_of(kind: str) -> TableId:
@@ -102,7 +104,8 @@ def test_a_source_makes_values_and_its_state_is_plain(kind: str) -> None:
         assert len(column.rows) == len(column.values) == len(column.events)
         assert all((np.diff(column.events[column.rows == row]) >= 0).all() for row in column.rows)
         assert all(0 <= row < len(table.keys) for row in column.rows.tolist())
-        assert len(column.rows) > 0 or kind in ("events", "correlation", "type_change", "embedding"), (
+        none = "events", "correlation", "type_change", "embedding", "selection_ratio"
+        assert len(column.rows) > 0 or kind in none, (
             "of who speaks, of the first blocks and of what stays there is no value"
         )
     assert {group for group, _ in table.keys} == ({("m", "a"), ("m", "b")} if kind != "embedding" else set())
