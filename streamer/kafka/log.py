@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.events.batch import Record, columns_of
 from streamer.config.model import Config
+from streamer.kafka.at_once import AskedAtOnce
 from streamer.kafka.bad_offsets import UNREADABLE, BadOffsets
 from streamer.kafka.client import (
     GAPS,
@@ -112,6 +113,9 @@ class KafkaLog:
         self._events: list[LogEvent] = []
         self._failure: BaseException | None = None
         self._on_revoke: Callable[[list[Partition]], None] | None = None
+        self._committed = AskedAtOnce(
+            lambda some: committed_of(self._consumer, self._config, some, self._limits.committed)
+        )
         self._consumer, self._intake = self._join()
         self._waker = Waker(self._consumer, limits.slice)
         self._probe.partitions(names.named())  # While the group forms: the restores will not wait for a connection.
@@ -166,7 +170,7 @@ class KafkaLog:
 
     def committed(self, partition: Partition) -> Committed | None:
         """See `Log.committed`."""
-        return committed_of(self._consumer, self._config, partition, self._limits.committed)
+        return self._committed.committed(partition)
 
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         return self._probe.begin_end(partition)
@@ -215,6 +219,8 @@ class KafkaLog:
         resume(self._consumer, self._intake, partition, offset, self._limits)
         self._next[partition] = offset
         self._waker.wake(partition)
+        if self._known <= self._next.keys():  # Nothing is restored any more.
+            self._state.scans.forget()
 
     def hold(self, partition: Partition) -> None:
         if self._next.pop(partition, None) is not None:
@@ -226,6 +232,8 @@ class KafkaLog:
         if not self._known.issuperset(offsets):
             return CommitResult(Outcome.ABORTED, {})
         result = self._publisher.commit(outs, offsets, snapshots)
+        if snapshots:
+            self._state.scans.more()
         if result.outcome is Outcome.DONE:
             self._stretches.landed(offsets)
         return result
@@ -286,6 +294,8 @@ class KafkaLog:
             consumer.pause(partitions)
             self._member = consumer.memberid() or ""
             self._look_again()
+            self._committed.want(keys(partitions))
+            self._state.scans.more()
             self._waiting = None  # Also with no partition at all: then there are more members than partitions.
             for partition in keys(partitions):
                 self._assigned[partition] = None
@@ -311,6 +321,7 @@ class KafkaLog:
             del self._assigned[partition]
             self._known.discard(partition)
             self._next.pop(partition, None)
+            self._committed.forget(partition)
             self._stretches.forget(partition)
         # An assignment the worker never heard of needs no end; a Lost before it does.
         self._events = [e for e in self._events if not (isinstance(e, Assigned) and e.partition in gone)]
