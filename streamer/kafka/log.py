@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,7 @@ class KafkaLog:
         self._fencing = cluster.fencing if cluster is not None else Fencing()
         self._assigned: dict[Partition, None] = {}  # a dict for its order
         self._known: set[Partition] = set()  # assigned, and the worker was told
+        self._unstarted: set[Partition] = set()  # assigned, and being restored
         self._next: dict[Partition, int] = {}  # started: the next offset to hand over
         self._member = ""
         self._waiting: str | None = JOINING
@@ -113,10 +115,8 @@ class KafkaLog:
         self._events: list[LogEvent] = []
         self._failure: BaseException | None = None
         self._on_revoke: Callable[[list[Partition]], None] | None = None
-        self._committed = AskedAtOnce(
-            lambda some: committed_of(self._consumer, self._config, some, self._limits.committed)
-        )
         self._consumer, self._intake = self._join()
+        self._committed = AskedAtOnce(partial(committed_of, self._consumer, config, timeout_s=limits.committed))
         self._waker = Waker(self._consumer, limits.slice)
         self._probe.partitions(names.named())  # While the group forms: the restores will not wait for a connection.
 
@@ -218,8 +218,9 @@ class KafkaLog:
             return  # Lost meanwhile, the event is on its way; or what comes first is here already, see `poll`.
         resume(self._consumer, self._intake, partition, offset, self._limits)
         self._next[partition] = offset
-        self._waker.wake(partition)
-        if self._known <= self._next.keys():  # Nothing is restored any more.
+        self._unstarted.discard(partition)
+        self._waker.wake(partition, more=bool(self._unstarted))
+        if not self._unstarted:
             self._state.scans.forget()
 
     def hold(self, partition: Partition) -> None:
@@ -294,6 +295,7 @@ class KafkaLog:
             consumer.pause(partitions)
             self._member = consumer.memberid() or ""
             self._look_again()
+            self._unstarted.update(keys(partitions))
             self._committed.want(keys(partitions))
             self._state.scans.more()
             self._waiting = None  # Also with no partition at all: then there are more members than partitions.
@@ -319,8 +321,9 @@ class KafkaLog:
         gone = [partition for partition in keys(partitions) if partition in self._assigned]
         for partition in gone:
             del self._assigned[partition]
-            self._known.discard(partition)
             self._next.pop(partition, None)
+            for some in (self._known, self._unstarted):
+                some.discard(partition)
             self._committed.forget(partition)
             self._stretches.forget(partition)
         # An assignment the worker never heard of needs no end; a Lost before it does.
