@@ -233,8 +233,7 @@ class KafkaLog:
         if not self._known.issuperset(offsets):
             return CommitResult(Outcome.ABORTED, {})
         result = self._publisher.commit(outs, offsets, snapshots)
-        if snapshots:
-            self._state.scans.more()
+        self._state.scans.wrote(snapshots)
         if result.outcome is Outcome.DONE:
             self._stretches.landed(offsets)
         return result

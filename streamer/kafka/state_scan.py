@@ -51,14 +51,20 @@ class Scans:
     def __init__(self, topic: str, readers: Readers, probe: Probe, group: str) -> None:
         self._topic, self._readers, self._probe, self._group = topic, readers, probe, group
         self._scans: dict[int, Scan] = {}
+        self._written: set[Partition] = set()
 
     def more(self) -> None:
-        """There may be new ones of ours: partitions were assigned to us, or we have written some."""
+        """There may be new ones that concern us: partitions were assigned."""
         for scan in self._scans.values():
             scan.behind = True
 
+    def wrote(self, partitions: Iterable[Partition]) -> None:
+        """There are new ones of these, which we have written; what is restored beside them need not read those."""
+        self._written.update(partitions)
+
     def forget(self) -> None:
         self._scans.clear()
+        self._written.clear()
 
     def snapshots(self, place: int, partition: Partition) -> Generator[None, None, list[Pointer]]:
         """Every complete snapshot of the partition, the last written first: where a topic was made anew the one of the
@@ -68,7 +74,8 @@ class Scans:
         scan = self._scans.setdefault(place, Scan())
         while scan.reading:
             yield
-        if scan.behind:
+        if scan.behind or partition in self._written:
+            self._written.discard(partition)
             yield from self._read_on(place, scan)
         complete = [
             (entry.last, Pointer(position, place, entry.first, count, sha, config))

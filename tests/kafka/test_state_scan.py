@@ -94,8 +94,11 @@ def test_what_came_since_is_read_behind_it() -> None:
     assert [p.position for p in whole(scans.snapshots(PLACE, mine))] == [1]
     topic.records += [stored(2, other, 1, 1, 2), stored(3, mine, 9)]
     assert [p.position for p in whole(scans.snapshots(PLACE, mine))] == [1]  # Nobody said that there is more of ours.
-    scans.more()
+    scans.wrote([mine])
+    assert whole(scans.snapshots(PLACE, other)) == []
+    assert topic.read_of == [0, 1]
     assert [p.position for p in whole(scans.snapshots(PLACE, mine))] == [9, 1]
+    scans.more()
     assert [(p.offset, p.chunks) for p in whole(scans.snapshots(PLACE, other))] == [(1, 2)]
     assert topic.read_of == [0, 1, 2, 3]
 
