@@ -232,8 +232,8 @@ class KafkaLog:
     ) -> CommitResult:
         if not self._known.issuperset(offsets):
             return CommitResult(Outcome.ABORTED, {})
-        result = self._publisher.commit(outs, offsets, snapshots)
         self._state.scans.wrote(snapshots)
+        result = self._publisher.commit(outs, offsets, snapshots)
         if result.outcome is Outcome.DONE:
             self._stretches.landed(offsets)
         return result
@@ -248,6 +248,7 @@ class KafkaLog:
     ) -> tuple[Outcome, Staged]:
         if partition not in self._known:
             return Outcome.ABORTED, staged
+        self._state.scans.wrote([partition])
         return self._publisher.stage(partition, snapshot, staged, chunks, root)
 
     def awaited(self) -> bool:
