@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -221,15 +221,23 @@ def down(config: Config, error: KafkaError, doing: str, topic: str = "") -> LogD
     return trouble._replace(why=f"{doing}: {trouble.why}").down()
 
 
-def committed_of(consumer: Consumer, config: Config, partition: Partition, timeout_s: float) -> Committed | None:
-    """What the consumer's group has committed of a partition; None where nobody knows yet. librdkafka asks for stable
+def committed_of(
+    consumer: Consumer, config: Config, partitions: Sequence[Partition], timeout_s: float
+) -> dict[Partition, Committed | None]:
+    """What the consumer's group has committed of partitions; None where nobody knows yet. librdkafka asks for stable
     offsets and repeats until the timeout. LogDown for what waiting does not help.
     """
     try:
-        [found] = consumer.committed([TopicPartition(*partition)], timeout=timeout_s)
-        error = found.error
+        found = consumer.committed([TopicPartition(*partition) for partition in partitions], timeout=timeout_s)
+        answers = [((one.topic, one.partition), one, one.error) for one in found]
     except KafkaException as exception:
-        error = error_of(exception)
+        answers = [(partition, TopicPartition(*partition), error_of(exception)) for partition in partitions]
+    return {partition: _committed(config, partition, one, error) for partition, one, error in answers}
+
+
+def _committed(
+    config: Config, partition: Partition, found: TopicPartition, error: KafkaError | None
+) -> Committed | None:
     if error is not None:
         if error.fatal() or error.code() in REFUSED:
             raise down(config, error, f"committed offset of {partition[0]}[{partition[1]}]")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.events.batch import Record, columns_of
 from streamer.config.model import Config
+from streamer.kafka.at_once import AskedAtOnce
 from streamer.kafka.bad_offsets import UNREADABLE, BadOffsets
 from streamer.kafka.client import (
     GAPS,
@@ -105,6 +107,7 @@ class KafkaLog:
         self._fencing = cluster.fencing if cluster is not None else Fencing()
         self._assigned: dict[Partition, None] = {}  # a dict for its order
         self._known: set[Partition] = set()  # assigned, and the worker was told
+        self._unstarted: set[Partition] = set()  # assigned, and being restored
         self._next: dict[Partition, int] = {}  # started: the next offset to hand over
         self._member = ""
         self._waiting: str | None = JOINING
@@ -113,6 +116,7 @@ class KafkaLog:
         self._failure: BaseException | None = None
         self._on_revoke: Callable[[list[Partition]], None] | None = None
         self._consumer, self._intake = self._join()
+        self._committed = AskedAtOnce(partial(committed_of, self._consumer, config, timeout_s=limits.committed))
         self._waker = Waker(self._consumer, limits.slice)
         self._probe.partitions(names.named())  # While the group forms: the restores will not wait for a connection.
 
@@ -166,7 +170,7 @@ class KafkaLog:
 
     def committed(self, partition: Partition) -> Committed | None:
         """See `Log.committed`."""
-        return committed_of(self._consumer, self._config, partition, self._limits.committed)
+        return self._committed.committed(partition)
 
     def begin_end(self, partition: Partition) -> tuple[int, int]:
         return self._probe.begin_end(partition)
@@ -214,7 +218,10 @@ class KafkaLog:
             return  # Lost meanwhile, the event is on its way; or what comes first is here already, see `poll`.
         resume(self._consumer, self._intake, partition, offset, self._limits)
         self._next[partition] = offset
-        self._waker.wake(partition)
+        self._unstarted.discard(partition)
+        self._waker.wake(partition, more=bool(self._unstarted))
+        if not self._unstarted:
+            self._state.scans.forget()
 
     def hold(self, partition: Partition) -> None:
         if self._next.pop(partition, None) is not None:
@@ -225,6 +232,7 @@ class KafkaLog:
     ) -> CommitResult:
         if not self._known.issuperset(offsets):
             return CommitResult(Outcome.ABORTED, {})
+        self._state.scans.wrote(snapshots)
         result = self._publisher.commit(outs, offsets, snapshots)
         if result.outcome is Outcome.DONE:
             self._stretches.landed(offsets)
@@ -240,6 +248,7 @@ class KafkaLog:
     ) -> tuple[Outcome, Staged]:
         if partition not in self._known:
             return Outcome.ABORTED, staged
+        self._state.scans.wrote([partition])
         return self._publisher.stage(partition, snapshot, staged, chunks, root)
 
     def awaited(self) -> bool:
@@ -286,6 +295,9 @@ class KafkaLog:
             consumer.pause(partitions)
             self._member = consumer.memberid() or ""
             self._look_again()
+            self._unstarted.update(keys(partitions))
+            self._committed.want(keys(partitions))
+            self._state.scans.more()
             self._waiting = None  # Also with no partition at all: then there are more members than partitions.
             for partition in keys(partitions):
                 self._assigned[partition] = None
@@ -309,8 +321,10 @@ class KafkaLog:
         gone = [partition for partition in keys(partitions) if partition in self._assigned]
         for partition in gone:
             del self._assigned[partition]
-            self._known.discard(partition)
             self._next.pop(partition, None)
+            for some in (self._known, self._unstarted):
+                some.discard(partition)
+            self._committed.forget(partition)
             self._stretches.forget(partition)
         # An assignment the worker never heard of needs no end; a Lost before it does.
         self._events = [e for e in self._events if not (isinstance(e, Assigned) and e.partition in gone)]

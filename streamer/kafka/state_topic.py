@@ -8,9 +8,7 @@ thereby seen to be incomplete. Of a large snapshot the chunks are those of its m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -25,12 +23,12 @@ from streamer.kafka.manifest import Manifest
 from streamer.kafka.offsets import roots_of
 from streamer.kafka.parts import found_again
 from streamer.kafka.reader import Readers
+from streamer.kafka.state_scan import Chunk, Scans, chunk_of
 from streamer.port import I64, LogGap, Partition, Pointer, Snapshot, Stored
 
 CHUNK_BYTES = 900_000
 """A record with its key, headers and batch framing stays below the broker's default limit of 1,048,588 bytes."""
 
-KEY = re.compile(rb"([A-Za-z0-9._-]+)/(\d{1,10})/(\d)/(\d{1,6})")
 GAP = 100
 """Parts that are further apart are read one after another; of others what lies between is read, too."""
 
@@ -41,23 +39,6 @@ Mark = tuple[Partition, int]
 
 class Unusable(Exception):
     """A snapshot that is not, or no longer, what its pointer says."""
-
-
-class Chunk(NamedTuple):
-    """One record of a snapshot, as stored."""
-
-    snapshot: tuple[int, str, str, int, int]  # S, sha256 of the blob, config hash, number of chunks, slot
-    number: int
-    value: bytes
-
-
-@dataclass(slots=True)
-class PartialSnapshot:
-    """Chunks 0..count-1 of a snapshot seen so far in a scan."""
-
-    first: int  # offset of chunk 0
-    last: int  # and of the newest
-    count: int
 
 
 class Outgoing(NamedTuple):
@@ -112,23 +93,6 @@ def part_key(partition: Partition, name: int) -> bytes:
     return f"{partition[0]}/{partition[1]}/part/{name}".encode()
 
 
-def chunk_of(record: Record, partition: Partition, group: str = "") -> Chunk | None:
-    """The chunk of a snapshot of `partition` that the record is, or None for anything else; nothing is trusted. One of
-    another group is none of ours.
-    """
-    match = KEY.fullmatch(record.key or b"")
-    if match is None or record.value is None or (match[1].decode(), int(match[2])) != partition:
-        return None
-    headers = {name: (value or b"").decode("ascii", "replace") for name, value in record.headers}
-    if headers.get("group", group) != group:
-        return None
-    position, count = headers.get("position", ""), headers.get("chunks", "")
-    if re.fullmatch(r"\d{1,19}", position) is None or re.fullmatch(r"[1-9]\d{0,5}", count) is None:
-        return None
-    identity = int(position), headers.get("sha256", ""), headers.get("config", ""), int(count), int(match[3])
-    return Chunk(identity, int(match[4]), record.value)
-
-
 class StateTopic:
     """Reads snapshots back. Partition p of any input keeps its state in partition p mod n."""
 
@@ -137,6 +101,7 @@ class StateTopic:
     ) -> None:
         self.topic, self.partitions, self.group = topic, partitions, group
         self._readers, self._probe, self._logger = readers, probe, logger
+        self.scans = Scans(topic, readers, probe, group)
 
     def place(self, partition: Partition) -> int:
         return partition[1] % self.partitions
@@ -149,7 +114,7 @@ class StateTopic:
                 yield stored
             return
         # Blobs are fetched one by one after the scan, so that memory holds one of them and not the partition.
-        found = yield from self._scan(partition)
+        found = yield from self.scans.snapshots(self.place(partition), partition)
         for candidate in found:
             stored = yield from self._fetch(partition, candidate)
             if stored is not None:
@@ -184,8 +149,8 @@ class StateTopic:
         for records in self._readers.read(place, pointer.offset, high):
             yield None
             for record in records:
-                chunk = chunk_of(record, partition, self.group)
-                fits = chunk is not None and self._fits(chunk, pointer, len(parts))
+                chunk = chunk_of(record, self.group)
+                fits = chunk is not None and chunk.partition == partition and self._fits(chunk, pointer, len(parts))
                 if not parts and not (fits and record.offset == pointer.offset):
                     raise Unusable(f"offset {record.offset} holds something else")
                 if chunk is not None and fits and len(parts) < pointer.chunks:
@@ -238,24 +203,6 @@ class StateTopic:
         named = chunk.snapshot[:4] == (pointer.position, pointer.sha, pointer.config, pointer.chunks)
         return named and chunk.number == index
 
-    def _scan(self, partition: Partition) -> Generator[None, None, list[Pointer]]:
-        """Every complete snapshot of the partition, the last written first: where a topic was made anew the one of the
-        highest position can be the oldest. Reads to the HIGH watermark: behind the last stable offset of an open
-        foreign transaction may stand what we committed ourselves.
-        """
-        place = self.topic, self.place(partition)
-        low, high = self._probe.begin_end(place)
-        found: dict[tuple[int, str, str, int, int], PartialSnapshot] = {}
-        for records in self._readers.read(place, low, high):
-            yield None
-            note(found, records, partition, self.group)
-        complete = [
-            (entry.last, Pointer(position, place[1], entry.first, count, sha, config))
-            for (position, sha, config, count, _), entry in found.items()
-            if entry.count == count
-        ]
-        return [pointer for _, pointer in sorted(complete, reverse=True)]
-
 
 def by_offset(found: Manifest) -> dict[int, I64]:
     """Of each part by its offset its extents, with where they begin in the snapshot."""
@@ -264,25 +211,6 @@ def by_offset(found: Manifest) -> dict[int, I64]:
     table = table[np.argsort(table[:, 0], kind="stable")]
     bounds = np.searchsorted(table[:, 0], np.arange(len(found.parts.offsets) + 1))
     return {offset: table[bounds[k] : bounds[k + 1]] for k, offset in enumerate(found.parts.offsets.tolist())}
-
-
-def note(
-    found: dict[tuple[int, str, str, int, int], PartialSnapshot],
-    records: Iterable[Record],
-    partition: Partition,
-    group: str = "",
-) -> None:
-    """Enter the chunks among `records` into the index of a scan."""
-    for record in records:
-        chunk = chunk_of(record, partition, group)
-        if chunk is None:
-            continue
-        entry = found.get(chunk.snapshot)
-        if chunk.number == 0:
-            # The same snapshot written again: the later copy counts.
-            found[chunk.snapshot] = PartialSnapshot(record.offset, record.offset, 1)
-        elif entry is not None and chunk.number == entry.count:
-            entry.last, entry.count = record.offset, entry.count + 1
 
 
 def newest_snapshots(config: Config, partitions: Iterable[Partition]) -> list[bytes | bytearray | None]:

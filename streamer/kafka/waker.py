@@ -5,10 +5,14 @@ The thread sleeps for a second while nothing is to be fetched there, and neither
 their answer, which stands in line behind a fetch that waits at the broker. Not to wait for it by a deadline of a
 millisecond is no way: once a second librdkafka looks for requests past their deadline, and for a single one it warns of
 a timeout and closes the connection, with the fetches on it. Hence threads that wait.
+
+The binding lets one call at a time use a consumer: while such an answer is waited for, a seek, the member id and
+committed offsets wait, too. A wake for each of many partitions took most of the time that their restores did.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -17,7 +21,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from streamer.port import Partition
 
 AT_ONCE = 4
-"""So that a leader that is slow holds up no other."""
+"""So that a leader that is slow holds up no other. Neighbours among partitions mostly have different leaders."""
 
 
 class Waker:
@@ -26,9 +30,15 @@ class Waker:
     def __init__(self, consumer: Consumer, answer_s: float) -> None:
         self._consumer, self._answer_s = consumer, answer_s
         self._pool = ThreadPoolExecutor(AT_ONCE, "driftline-wake")
+        self._started = deque[Partition](maxlen=AT_ONCE)
 
-    def wake(self, partition: Partition) -> None:
-        self._pool.submit(self._ask, partition)
+    def wake(self, partition: Partition, more: bool = False) -> None:
+        """`more`: others are to be started soon; then the last of them is the time to ask, and a second at the latest
+        goes by for this one.
+        """
+        self._started.append(partition)
+        while self._started and not more:
+            self._pool.submit(self._ask, self._started.popleft())
 
     def close(self) -> None:
         """To be called before the consumer is closed: afterwards nobody asks it any more."""

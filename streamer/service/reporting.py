@@ -59,7 +59,7 @@ class Reporter:
         self.config = workers[0].config
         self.due_s = self.room_due_s = 0.0
         self.known: dict[Partition, Stage] = {}
-        self.seen: dict[tuple[Partition, str, str], int] = {}
+        self.seen: dict[Partition, dict[tuple[str, str], int]] = {}
         self.models: dict[str, None] = {}  # those that alerts are counted of by name
         self.unpaired, self.matched = Unpaired(), MatchedSignals(outages.say)
         self.drifts = DetectableDrifts(metrics)
@@ -109,6 +109,7 @@ class Reporter:
             self.matched.look(stages, now_s)
         for partition in set(self.known) - set(owned_by_us):
             del self.known[partition]
+            self.seen.pop(partition, None)
             metrics.forget(topic=partition[0], partition=str(partition[1]))
         metrics.replace("alerts_active", self.active)
         metrics.replace("shadow_alerts_active", self.shadowed)
@@ -171,16 +172,14 @@ class Reporter:
             if self.known.get(partition) is not owned.task:
                 self.known[partition] = owned.task
                 self.school.greet(partition, owned.task)
-                self.seen = {key: count for key, count in self.seen.items() if key[0] != partition}
-                for counter in owned.task.counters():
-                    self.seen[partition, counter.name, str(counter.labels)] = counter.value
+                self.seen[partition] = {(one.name, str(one.labels)): one.value for one in owned.task.counters()}
 
     def _task(self, partition: Partition, task: Stage) -> None:
         topic, number = partition[0], str(partition[1])
+        seen = self.seen.setdefault(partition, {})
         for name, labels, count in task.counters():
-            key = partition, name, str(labels)
-            before = self.seen.get(key, 0)
-            self.seen[key] = count
+            key = name, str(labels)
+            before, seen[key] = seen.get(key, 0), count
             self.metrics.inc(name, count - before, **labels)
         self.metrics.set("series", task.series, topic=topic, partition=number)
         for (watcher, model, state), count in task.alerts().items():

@@ -9,10 +9,14 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+import streamer.kafka.log as module
+from streamer.kafka.client import committed_of
 from streamer.kafka.log import KafkaLog
-from streamer.port import Assigned, Records
-from tests.kafka.world import MakeTopics, World, assigned, offsets_in, wait_for
-from tests.waiting import PATIENCE_S
+from streamer.kafka.reader import Readers
+from streamer.kafka.waker import AT_ONCE, Waker
+from streamer.port import Assigned, Committed, Outcome, Records, Snapshot
+from tests.kafka.world import CONFIG_HASH, MakeTopics, World, assigned, offsets_in, wait_for
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.broker
 
@@ -47,6 +51,66 @@ def test_every_partition_of_many_is_read_from_where_it_was_started(broker: str, 
 
         wait_for(log, all_read)
         world.close()
+
+
+def test_the_broker_is_asked_once_for_many_partitions(
+    broker: str, make_topics: MakeTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is committed, and which snapshots there are; nor does a wake of each come between the starts."""
+    asked: list[int] = []
+    read: list[tuple[int, int]] = []
+    woken: list[int] = []
+
+    def committed(consumer: Any, config: Any, partitions: Any, timeout_s: float) -> Any:
+        asked.append(len(partitions))
+        return committed_of(consumer, config, partitions, timeout_s)
+
+    def reads(self: Readers, partition: Any, start: int, end: int) -> Any:
+        read.append((start, end))
+        return read_of(self, partition, start, end)
+
+    read_of = Readers.read
+    monkeypatch.setattr(module, "committed_of", committed)
+    monkeypatch.setattr(Readers, "read", reads)
+    monkeypatch.setattr(Waker, "_ask", lambda self, partition: woken.append(partition[1]))
+    world = World(broker, make_topics, partitions=PARTITIONS)
+    many = [(world.events, number) for number in range(PARTITIONS)]
+    before = world.log()
+    wait_for(before, assigned(PARTITIONS))
+    snapshots = {partition: Snapshot(5, 0, CONFIG_HASH, b"%d" % partition[1]) for partition in many}
+    offsets = dict.fromkeys(many, Committed(5, None))
+    before._state.place = lambda partition: 0  # type: ignore[method-assign]  # all in one partition of the topic
+    assert before.commit([], offsets, snapshots).outcome is Outcome.DONE
+    world.close()
+    asked.clear()
+    log = world.log()
+    log._state.place = lambda partition: 0  # type: ignore[method-assign]
+    wait_for(log, assigned(PARTITIONS))
+    for partition in many:
+        while (found := log.committed(partition)) is None:
+            pass
+        assert found.offset == 5
+        assert found.pointer is not None
+        woken.clear()
+        assert len(log._state.scans._scans) == (partition != many[0])
+        [pointer] = [p for p in _whole(log._state.scans.snapshots(0, partition)) if p is not None]
+        assert pointer.offset == found.pointer.offset
+    assert asked[0] == PARTITIONS
+    assert len(asked) < PARTITIONS / 2  # Markers of the commit before may hide them for a while.
+    assert read == [(0, read[0][1])]
+    for partition in many:
+        log.start(partition, 5)
+    until(lambda: len(woken) == AT_ONCE)
+    assert log._state.scans._scans == {}
+    world.close()
+
+
+def _whole(steps: Any) -> Any:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
 
 
 def test_a_partition_without_its_first_records_is_started_behind_them(world: World) -> None:

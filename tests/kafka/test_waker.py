@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from threading import Event, Timer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,3 +82,18 @@ def test_nobody_waits_for_an_answer_and_after_its_end_nobody_asks_the_consumer()
     Timer(0.2, answer.set).start()
     waker.close()
     assert len(begun) == len(ended) <= AT_ONCE
+
+
+def test_of_many_that_are_started_the_last_are_asked_for() -> None:
+    """While an answer is waited for no other call can use the consumer: the restores of the others would wait."""
+    asked: list[int] = []
+    consumer = SimpleNamespace(get_watermark_offsets=lambda place, **how: asked.append(place.partition))
+    waker = Waker(consumer, 5.0)  # type: ignore[arg-type]
+    for number in range(1000):
+        waker.wake(("events", number), more=number < 999)
+        assert number == 999 or not asked
+    until(lambda: len(asked) == AT_ONCE)
+    waker.wake(("events", 7))
+    until(lambda: len(asked) == AT_ONCE + 1)
+    waker.close()
+    assert sorted(asked) == [7, 996, 997, 998, 999]

@@ -123,8 +123,9 @@ class Broker:
         transaction.state = "committed" if commit else "aborted"
         if commit:
             for partition in transaction.offsets.keys() - self.committed.keys():
-                mine = [chunk_of(self.record(i), partition) for i, its in self.stored() if its is transaction]
-                self.began[partition] = b"".join(chunk.value for chunk in mine if chunk is not None)
+                chunks = [chunk_of(self.record(i)) for i, its in self.stored() if its is transaction]
+                mine = [chunk.value for chunk in chunks if chunk is not None and chunk.partition == partition]
+                self.began[partition] = b"".join(mine)
             self.committed |= transaction.offsets
 
     def settle(self, transactional_id: str) -> None:
@@ -284,6 +285,7 @@ class SimLog:
 
     def read_state(self, partition: Partition, pointer: Pointer | None) -> Iterator[Stored | None]:
         yield None
+        self.state.scans.forget()  # What is read here waits for no open transaction.
         yield from self.state.read(partition, pointer)
 
     def replay(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
