@@ -81,7 +81,7 @@ def test_items_are_shown_answered_and_counted_once_through_a_kill(
         return json.loads(told.stdout) if "json" in args else [{"code": told.exit_code, "said": told.output}]
 
     def shown(reviewer: str) -> list[dict[str, Any]]:
-        return verb("next", "--reviewer", reviewer, "-n", "100", "--format", "json")
+        return verb("next", "--reviewer", reviewer, "-n", "1000", "--format", "json")
 
     def data(kind: str) -> list[dict[str, Any]]:
         found = [json.loads(message.value()) for message in read_all(broker, names["windows"], PARTITIONS)]
