@@ -220,9 +220,11 @@ class AlertBook:
     def apply(self, finding: Finding, model: str, at: Moment) -> list[Notice]:
         """One finding. Its evidence is kept if this begins an episode."""
         signal = finding.signal
+        if signal == NEITHER:
+            return []
         key = name, row = self.names[finding.monitor], finding.row
-        if signal in (NEITHER, STRETCH):
-            return self._look(key, finding, at) if signal == STRETCH else []
+        if signal == STRETCH:
+            return self._look(key, finding, at)
         alert = self.alerts.get(key) or Alert(name, row, model)
         if signal != CLEAR:
             self.detections[name] = self.detections.get(name, 0) + 1

@@ -356,7 +356,9 @@ def page_of(
     who = "off" if server.token == HIDDEN else server.page  # As `config show` prints it: everybody knows that one.
     taken = acts if server.control else None
     gate, asked = Gate(who, server.token), lambda: verdicts_of(current())
-    return Page(tail, beside, gate, time.time, taken, away, asked, standing, unread, failed)
+    return Page(
+        tail, beside, gate, acts=taken, away=away, verdicts=asked, standing=standing, unread=unread, failed=failed
+    )
 
 
 def once(current: Callable[[], Config], make: Callable[[Config], T]) -> Callable[[], T]:
