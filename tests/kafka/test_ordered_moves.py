@@ -130,7 +130,10 @@ def wait_beats(setting: Setting, done: Callable[[dict[str, dict[str, Any]]], boo
     def told() -> object:
         return {m: (one["events"], sent[m], one["partition"]) for m, one in setting.beating().items()}
 
-    return until(lambda: [found for found in [setting.beating()] if done(found)], told)[0]
+    def all_done() -> list[dict[str, dict[str, Any]]]:
+        return [found for found in [setting.beating()] if found.keys() >= sent.keys() and done(found)]
+
+    return until(all_done, told)[0]
 
 
 def test_what_is_known_of_models_goes_where_their_events_will(
