@@ -114,13 +114,13 @@ def backtest(
     alike = len({path.name for path in paths}) < len(paths)
     configs = [(str(path) if alike else path.name, _config(path, topic, ticks)) for path in paths]
     with said_in_words():
-        configs = [(name, as_the_service_would(config, inputs, topic)) for name, config in configs]
+        configs = [(name, as_the_service_would(config, inputs, topic, partitions)) for name, config in configs]
         history = History([config for _, config in configs], inputs, topic, (begin, end), partitions, model)
         for note in history.notes():
             click.echo(note, err=True)
         known = None if incidents is None else read_known(incidents)
         specs = [spec for text in inject for spec in parse_spec(text)]
-        found = judged(history, Asked(configs, not topic, tolerance, known, specs, inject_from))
+        found = judged(history, Asked(configs, True, tolerance, known, specs, inject_from))
     _print(found, shape, html)
     account = found.runs[0].account
     for line in unused(account, history.place):

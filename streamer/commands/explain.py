@@ -84,7 +84,7 @@ def explain(
             click.echo("\n".join(shown))
         if record is not None:
             return
-        sample, found = explained(config, history("running"), model, monitor, together=not topic)
+        sample, found = explained(config, history("running"), model, monitor, together=True)
     if shape == "json":
         click.echo(orjson.dumps([one.plain() for one in found], option=orjson.OPT_INDENT_2).decode())
         return
@@ -97,7 +97,7 @@ def explain(
         *labels_told(sample.tasks.values()),
         *sample.unmet.told(history.place),
         *estimates(sample.tasks.values()),
-        *review_told(config, sample.tasks.values(), together=not topic),
+        *review_told(config, sample.tasks.values(), together=sample.joined is not None),
         *items_told(sample.items),
         *told(found),
     ):

@@ -15,7 +15,14 @@ import click
 import orjson
 
 from streamer.commands.options import config_option
-from streamer.commands.sources import Source, as_the_service_would, either_files_or_topic, of_topic, said_in_words
+from streamer.commands.sources import (
+    Source,
+    as_the_service_would,
+    either_files_or_topic,
+    of_topic,
+    one_order,
+    said_in_words,
+)
 from streamer.config.decoder_fields import fields_of
 from streamer.config.model import Config
 from streamer.config.stages import for_topic
@@ -105,14 +112,17 @@ def replay(
         )
         raise click.UsageError(told)
     with said_in_words():
-        config = as_the_service_would(config, inputs, topic)
-    engine = Replay(config, fields_of(config), generation, first_end=first_end, together=not topic)
+        config = as_the_service_would(config, inputs, topic, partitions)
+    engine = Replay(config, fields_of(config), generation, first_end=first_end, together=True)
     began = time.monotonic()
     try:
         with said_in_words(), ExitStack() as stack:
             letters = stack.enter_context(dead_letter_path.open("wb")) if dead_letter_path else None
             if topic:
-                source: Source = of_topic(config, topic, begin, end, partitions)
+                merged = one_order(config, topic)
+                if merged is not None:
+                    click.echo(merged, err=True)
+                source: Source = of_topic(config, topic, begin, end, partitions, merged is not None)
             else:
                 files = parse_inputs(inputs, config.topics.first())
                 source = _file_records(files, config)
@@ -209,7 +219,9 @@ def _summary(engine: Replay, printed: Counter[str], seconds: float, letters: Pat
         click.echo(f"Left out of events, since it could not be used: {', '.join(odd[:ODD_SHOWN])}{more}", err=True)
     for line in labels_told(engine.tasks.values()):
         click.echo(line, err=True)
-    for line in review_told(engine.config, engine.tasks.values(), engine.joined is not None and not topic):
+    for line in review_told(
+        engine.config, engine.tasks.values(), engine.joined is not None and topic != engine.joined.topic
+    ):
         click.echo(line, err=True)
     if reasons and letters is None:
         click.echo("What could not be read was counted only; --dead-letter FILE keeps it.", err=True)

@@ -44,12 +44,22 @@ def not_there(output: Path | None) -> None:
         raise click.ClickException(f"{output} is there already; nothing was written")
 
 
-def as_the_service_would(config: Config, inputs: Sequence[str], topic: str | None) -> Config:
+def as_the_service_would(
+    config: Config, inputs: Sequence[str], topic: str | None, partitions: Sequence[int] = ()
+) -> Config:
     """With `kafka.order: auto` what the service finds out by a look at its topics: files are partitions, and a model
-    that goes back and forth between several is read in one order. It is said.
+    that goes back and forth between several is read in one order. It is said. Of a single partition nobody asks.
     """
-    if topic or not undecided(config):
+    if not undecided(config) or len(partitions) == 1:
         return config
+    if topic:
+        from streamer.kafka.order import ask
+
+        told = ask(config.model_copy(update={"topics": config.topics.model_copy(update={"events": [topic]})}))
+        if told.order != "model":
+            return config
+        click.echo(f"{told.why}: read in the order of models, as by the service (kafka.order: auto)", err=True)
+        return in_order_of_models(config)
     files, events = parse_inputs(inputs, config.topics.first()), list[Seen]()
     decode = ByTopic(config)
     for partition, path in files if len(files) > 1 else ():
@@ -65,12 +75,26 @@ def as_the_service_would(config: Config, inputs: Sequence[str], topic: str | Non
 
 
 def of_topic(
-    config: Config, topic: str, begin: str | None, end: str | None, partitions: Sequence[int] = ()
+    config: Config, topic: str, begin: str | None, end: str | None, partitions: Sequence[int] = (), merged: bool = False
 ) -> Iterator[tuple[Partition, list[Record]]]:
-    """A range of a topic, its schemas known. Kafka's client is loaded only now: who reads files needs none."""
+    """A range of a topic, its schemas known; `merged`: its partitions in one order. Kafka's client is loaded only now:
+    who reads files needs none.
+    """
     from streamer.kafka.topic_range import TopicRange
 
-    return known_schemas(config, TopicRange(config, topic, partitions, begin, end))
+    found = TopicRange(config, topic, partitions, begin, end)
+    return known_schemas(config, found.in_order() if merged else found)
+
+
+def one_order(config: Config, topic: str | None) -> str | None:
+    """Where partitions of this topic of events are to be read in one order, what a person should know of it."""
+    ordered = config.topics.ordered
+    if topic is None or ordered is None or topic == ordered:
+        return None
+    sides = [one for one in config.topics.sides.values() if one != topic]
+    more = f", and what {', '.join(sides)} said of it" if sides else ""
+    told = f"{topic}: partitions are read in the order of record times; the service may have taken some in another one"
+    return f"{told}: --topic {ordered} has what it took{more}."
 
 
 def known_schemas(config: Config, records: Source) -> Iterator[tuple[Partition, list[Record]]]:
@@ -97,6 +121,7 @@ class History:
         model: str | None = None,
     ) -> None:
         self.configs, self.topic, config = configs, topic, configs[0]
+        self.merged = next((told for one in configs if (told := one_order(one, topic)) is not None), None)
         if topic:
             from streamer.kafka.topic_range import TopicRange
 
@@ -108,8 +133,10 @@ class History:
             ]
 
     def notes(self) -> list[str]:
-        """What a person should know of the columns of tables."""
-        return [] if self.topic else [note for _, files in self.files for note in files.notes]
+        """What a person should know of the columns of tables, or of the order in which a topic is read."""
+        if self.topic:
+            return [] if self.merged is None else [self.merged]
+        return [note for _, files in self.files for note in files.notes]
 
     def place(self, partition: Partition, offset: int) -> str:
         """Where a record stands."""
@@ -122,7 +149,7 @@ class History:
         """All records, topic by topic as they stand."""
         if not self.topic:
             return ((named, records) for named, files in self.files for _, records in files)
-        source: Source = self.range
+        source: Source = self.range if self.merged is None else self.range.in_order()
         for config in self.configs:
             source = known_schemas(config, source)
         return source

@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from detectors.extremes import DAY_MS
-from streamer.commands.sources import History, either_files_or_topic, not_there, said_in_words
+from streamer.commands.sources import History, as_the_service_would, either_files_or_topic, not_there, said_in_words
 from streamer.config.expectation import told as expectations
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.config.problems import ConfigError
+from streamer.config.stages import in_order_of_models
 from streamer.offline.account import unused
 from streamer.offline.backtest import Asked, Backtest, backtest
 from streamer.offline.backtest_told import history as what_history
@@ -68,9 +69,11 @@ def suggest(
     own = None if client is None else load_or_exit(client)
     head = config_text(None, brokers if own is None else own.kafka.brokers, topic or "inferences")
 
+    def given(config: Config) -> Config:
+        return config if own is None else config.model_copy(update={"kafka": own.kafka})
+
     def source(config: Config) -> History:
-        given = config if own is None else config.model_copy(update={"kafka": own.kafka})
-        return History([given], inputs, topic, (begin, end), partitions, model)
+        return History([given(config)], inputs, topic, (begin, end), partitions, model)
 
     least = load_text(head, "suggested", {})
     with said_in_words(), _made():
@@ -78,16 +81,19 @@ def suggest(
         records = list(islice(looked, LOOKED_AT))
         looked.close()
         found = mapped(head, records, topic or "inferences")
-        before = load_text(yaml_of(head, found, Profile(least, not topic).left()), "suggested", {})
-        profile, events = Profile(before, not topic), source(before)
+        before = load_text(yaml_of(head, found, Profile(least, True).left()), "suggested", {})
+        chosen = as_the_service_would(given(before), inputs, topic, partitions)
+        in_one = chosen.topics.ordered is not None or chosen.kafka.order == "model"
+        ordered = in_order_of_models if in_one else given
+        profile, events = Profile(ordered(before), True), source(ordered(before))
         for partition, some in events("looking at the events"):
             if some:
                 profile.take(partition, some)
         text = yaml_of(head, found, profile.left())
         config = load_text(text, "suggested", {})
         heartbeat = config.heartbeat.model_copy(update={"interval_ms": HOUR_MS})
-        quick = config.model_copy(update={"heartbeat": heartbeat})
-        tried = backtest(source(quick), Asked([("suggested", quick)], not topic))
+        quick = ordered(config.model_copy(update={"heartbeat": heartbeat}))
+        tried = backtest(source(quick), Asked([("suggested", quick)], True))
     for line in unused(tried.runs[0].account, events.place):
         click.echo(line, err=True)
     if not tried.runs[0].account.used:

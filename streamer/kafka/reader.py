@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -40,7 +40,7 @@ class Readers:
         self._idle: list[Consumer] = []
         self._busy = 0
 
-    def read(self, partition: Partition, start: int, end: int) -> Iterator[list[Record]]:
+    def read(self, partition: Partition, start: int, end: int) -> Generator[list[Record]]:
         """Committed records with start <= offset < end, in order; empty lists while waiting.
 
         The end is reached by *position*: transaction markers and aborted records occupy offsets, too, so the last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 
 from schemas.events.batch import Record
@@ -11,9 +12,13 @@ from streamer.config.model import Config
 from streamer.kafka.client import Limits, Probe
 from streamer.kafka.diagnosis import silent_logger
 from streamer.kafka.reader import Readers
+from streamer.offline.joined import in_turn
 from streamer.offline.replay import BadInput
 from streamer.offline.times import time_ms_of
 from streamer.port import LogGap, Partition
+
+BLOCKS, BLOCK = 100_000, 500
+"""Records that are held of all partitions together when they are read in one order, and of each at least."""
 
 
 class TopicRange:
@@ -71,16 +76,45 @@ class TopicRange:
 
     def __iter__(self) -> Iterator[tuple[Partition, list[Record]]]:
         spans = self.spans
-        probe = Probe(self.config, self.logger, self.limits)
-        readers = Readers(self.config, self.logger, probe, self.limits)
-        try:
+        with self._readers() as readers:
             for partition, (start, stop) in spans.items():
                 for records in readers.read(partition, start, stop):
                     if records:
                         yield partition, records
+
+    def in_order(self) -> Iterator[tuple[Partition, list[Record]]]:
+        """All partitions at once, in the order of record times: see `in_turn`."""
+        spans = self.spans
+        most = max(BLOCKS // max(len(spans), 1), BLOCK)
+        with self._readers() as readers:
+            yield from in_turn({at: blocks(readers, at, *span, most) for at, span in spans.items()})
+
+    @contextmanager
+    def _readers(self) -> Iterator[Readers]:
+        probe = Probe(self.config, self.logger, self.limits)
+        readers = Readers(self.config, self.logger, probe, self.limits)
+        try:
+            yield readers
         finally:
             readers.close()
             probe.close()
+
+
+def blocks(readers: Readers, partition: Partition, start: int, stop: int, most: int) -> Iterator[list[Record]]:
+    """The records of a partition, so many at once, but for the last ones: whoever takes turns with others reads no
+    further while it waits.
+    """
+    while start < stop:
+        block, reading = list[Record](), readers.read(partition, start, stop)
+        for records in reading:
+            block += records
+            if len(block) >= most:
+                break
+        reading.close()
+        if not block:
+            return
+        start = block[:most][-1].offset + 1
+        yield block[:most]
 
 
 def resolve(probe: Probe, partition: Partition, text: str, high: int) -> int:

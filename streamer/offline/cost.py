@@ -92,7 +92,7 @@ class Sample:
 
     def __init__(self, config: cfg.Config, together: bool = False) -> None:
         self.config, self.decode = config, Decoder(fields_of(config))
-        self.joined = Joined(config) if together and config.topics.sides else None
+        self.joined = Joined(config) if together and config.topics.ordered else None
         self.unmet, self.items = Unmet(config), deque[Out](maxlen=ITEMS_KEPT)
         self.names, self.members, self.rejects = Names(), Members(places(config)), Rejects()
         self.codes, self.rising, self.tasks = MaybeCodes(), OnlyRises(), dict[Partition, Task]()

@@ -7,8 +7,9 @@ service does it: each has its part of the budget. Else one is as good as several
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from heapq import heapify, heappop, heapreplace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -174,3 +175,42 @@ def by_time(config: cfg.Config, source: Source) -> Iterator[tuple[Partition, lis
         records = [record for *_, record in some]
         for begin in range(0, len(records), CHUNK):
             yield partition, records[begin : begin + CHUNK]
+
+
+def in_turn(sources: Mapping[Partition, Iterator[list[Record]]]) -> Iterator[tuple[Partition, list[Record]]]:
+    """Records of several partitions in the order of their times, of one time in that of `sources`. Each partition keeps
+    its own order: a record that is ahead of later ones of its block counts as the earliest of these, so that a clock
+    that is fast holds nobody up. No more than a block of each is held.
+    """
+    partitions, blocks = list(sources), list(sources.values())
+    held: dict[int, tuple[list[Record], list[int]]] = {}
+
+    def next_of(number: int, last_ms: int) -> int | None:
+        """The turn of its next block; None at its end."""
+        block = next(blocks[number], [])
+        held[number] = block, turns(block, last_ms)
+        return held[number][1][0] if block else None
+
+    first = [(next_of(number, 0), number) for number in range(len(blocks))]
+    heap = [(turn, number, 0) for turn, number in first if turn is not None]
+    heapify(heap)
+    while heap:
+        _, number, begin = heap[0]
+        (records, ends), end = held[number], begin + 1
+        then = min(heap[1:3], default=None)  # Whose turn is next: one of the two below the first.
+        while end < len(records) and (then is None or (ends[end], number) < then[:2]):
+            end += 1
+        yield partitions[number], records[begin:end]
+        turn = ends[end] if end < len(records) else next_of(number, ends[-1])
+        if turn is None:
+            heappop(heap)
+        else:
+            heapreplace(heap, (turn, number, end if end < len(records) else 0))
+
+
+def turns(block: Sequence[Record], last_ms: int) -> list[int]:
+    """Of each record the earliest time from it on, in ms; of those behind the last one that has a time `last_ms`."""
+    times = np.array([record.time_ms for record in block], np.int64)
+    known = np.where(times >= 0, times, np.iinfo(np.int64).max)
+    found = np.minimum.accumulate(known[::-1])[::-1]
+    return [one if one < np.iinfo(np.int64).max else last_ms for one in found.tolist()]

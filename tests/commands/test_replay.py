@@ -7,6 +7,7 @@ import json
 import random
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from streamer.commands.cli import main
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_config
 from streamer.config.model import Config
+from streamer.kafka.order import Answer
+from streamer.offline.joined import in_turn
 from streamer.offline.ticks import Ticks
-from streamer.port import LogDown, LogGap, Tick
+from streamer.port import LogDown, LogGap, Partition, Tick
 from tests.sim.campaign import CONFIG, make_log, oracle
 
 
@@ -242,32 +245,77 @@ monitors: {{a: {{signal: features.a, by: [segment.c], detect: {{kind: adwin}}}}}
 """
 
 
+class TwoPartitions:
+    """A topic of a model that has no key: see `streamer.kafka.topic_range.TopicRange`."""
+
+    def __init__(self, *given: Any) -> None:
+        events = [
+            {"model": "m", "time": 1_790_000_000 + i, "features": {"a": i % 7 + 90 * (i > 800)}, "segment": {"c": "x"}}
+            for i in range(1200)
+        ]
+        self.partitions = {
+            ("in", number): [
+                Record(offset, 1000 * one["time"], None, json.dumps(one).encode())
+                for offset, one in enumerate(events[number::2])
+            ]
+            for number in range(2)
+        }
+
+    def total(self) -> int:
+        return 1200
+
+    def __iter__(self) -> Iterator[tuple[Partition, list[Record]]]:
+        return iter(self.partitions.items())
+
+    def in_order(self) -> Iterator[tuple[Partition, list[Record]]]:
+        return in_turn({at: iter([records]) for at, records in self.partitions.items()})
+
+
 @pytest.mark.parametrize(("order", "alerts"), [("topic", 2), ("model", 1), ("auto", 1)])
-@pytest.mark.parametrize("verb", ["replay", "backtest"])
-def test_files_of_a_model_are_one_log_where_its_order_is_asked_for(
-    order: str, alerts: int, verb: str, tmp_path: Path
+@pytest.mark.parametrize("verb", ["replay", "backtest", "explain"])
+@pytest.mark.parametrize("source", ["files", "a topic"])
+def test_partitions_of_a_model_are_one_log_where_its_order_is_asked_for(
+    order: str, alerts: int, verb: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "c.yaml").write_text(ONE_OF_TWO.format(order=order))
-    events = [
-        {"model": "m", "time": 1_790_000_000 + i, "features": {"a": i % 7 + 90 * (i > 800)}, "segment": {"c": "x"}}
-        for i in range(1200)
-    ]
-    inputs = []
-    for number in range(2):
-        path = tmp_path / f"{number}.jsonl"
-        path.write_text("\n".join(map(json.dumps, events[number::2])))
-        inputs += ["--input", f"{number}={path}"]
-    result = CliRunner().invoke(main, [verb, "-c", str(tmp_path / "c.yaml"), *inputs])
+    given = ["--topic", "in"]
+    if source == "files":
+        given = []
+        for (_, number), records in TwoPartitions():
+            path = tmp_path / f"{number}.jsonl"
+            path.write_bytes(b"\n".join(record.value or b"" for record in records))
+            given += ["--input", f"{number}={path}"]
+    answer = Answer("model", "m is in 2 partitions of in", "a topic drift-ordered")
+    monkeypatch.setattr("streamer.kafka.topic_range.TopicRange", TwoPartitions)
+    monkeypatch.setattr("streamer.kafka.order.ask", lambda config: answer)
+    result = CliRunner().invoke(main, [verb, "-c", str(tmp_path / "c.yaml"), *given])
     assert result.exit_code == 0, result.output
+    assert ("m is in 2 partitions of in: read in the order of models" in result.output) == (order == "auto")
+    another = "in: partitions are read in the order of record times; the service may have taken some in another one:"
+    assert (f"{another} --topic drift-ordered has what it took." in result.stderr) == (
+        source == "a topic" and order != "topic"
+    )
     if verb == "backtest":
         assert re.search(rf"\nm +c\.yaml +0\.0 +{alerts} +- +{alerts} ", result.output), result.output
+        return
+    if verb == "explain":
+        assert len([line for line in result.stdout.splitlines() if line.startswith("m a: adwin of ")]) == alerts
         return
     firing = [json.loads(line) for line in result.stdout.splitlines() if "alert.firing" in line]
     told = [one["data"] for one in firing if one["data"]["episode"]["detections"] == 1]
     assert len(told) == alerts
     assert [one.get("ordered") is not None for one in told] == [order != "topic"] * alerts
-    assert ("m is in 2 partitions of in: read in the order of models" in result.output) == (order == "auto")
     assert {one["trigger"]["topic"] for one in told} == {"in"}, "the place it was sent to"
+
+
+def test_of_one_partition_nobody_asks_in_which_order_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "c.yaml").write_text(ONE_OF_TWO.format(order="auto"))
+    monkeypatch.setattr("streamer.kafka.topic_range.TopicRange", TwoPartitions)
+    monkeypatch.setattr("streamer.kafka.order.ask", lambda config: pytest.fail("it was asked"))
+    given = ["--topic", "in", "--partition", "1"]
+    assert CliRunner().invoke(main, ["replay", "-c", str(tmp_path / "c.yaml"), *given]).exit_code == 0
 
 
 def test_with_labels_and_verdicts_it_tells_what_became_of_them_and_prints_windows_when_asked(tmp_path: Path) -> None:

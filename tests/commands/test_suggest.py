@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -61,3 +62,21 @@ def test_a_name_that_no_config_can_hold_is_told(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "no config can be made of what the events are called" in done.stderr
     assert "NOT_SET" in done.stderr
+
+
+def test_files_of_a_model_without_a_key_are_one_log(tmp_path: Path) -> None:
+    """By itself neither file has a counter that another one interrupts, nor half of the evidence."""
+    rng, given = random.Random(1), list[str]()
+    events = [
+        {"model": "m", "time": 1_790_000_000 + 60 * i, "features": {"a": rng.gauss(20 * (i > 3000), 1), "n": i}}
+        for i in range(4000)
+    ]
+    for number in range(2):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text("\n".join(map(json.dumps, events[number::2])))
+        given += ["--input", f"{number}={path}"]
+    done = CliRunner().invoke(suggest, given)
+    assert done.exit_code == 0, done.output
+    assert "m is in 2 partitions of inferences: read in the order of models" in done.stderr
+    assert "- features.n  # it only ever rises: a time or a counter" in done.stdout
+    assert "# In these events it would have told 1 incident, " in done.stdout

@@ -232,7 +232,9 @@ def test_no_broker_is_said_so(make_topics: MakeTopics, broker: str) -> None:
     assert refused.value.event == "connection_refused"
 
 
-def test_a_range_of_history_by_offset_and_time(broker: str, make_topics: MakeTopics) -> None:
+def test_a_range_of_history_by_offset_and_time(
+    broker: str, make_topics: MakeTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World(broker, make_topics, partitions=2)
     producer = Producer({"bootstrap.servers": broker})
     for i in range(10):
@@ -251,6 +253,11 @@ def test_a_range_of_history_by_offset_and_time(broker: str, make_topics: MakeTop
     assert read([0], "@1700000001", "@1700000003") == {0: [b"2", b"4"]}
     assert read([0], "2030-01-01T00:00:00Z") == {}
     assert read([], "0", "4", 5) == {0: [b"4", b"6"], 1: [b"5", b"7"]}, "the newest of each"
+    monkeypatch.setattr("streamer.kafka.topic_range.BLOCK", 2)
+    for held in 100_000, 1:
+        monkeypatch.setattr("streamer.kafka.topic_range.BLOCKS", held)
+        merged = TopicRange(world.config(), world.events, (), "1").in_order()
+        assert [r.value for _, records in merged for r in records] == [b"%d" % i for i in range(2, 10)]
 
 
 def test_a_range_that_is_read_again_is_the_same_and_no_group_knows_of_it(world: World) -> None:

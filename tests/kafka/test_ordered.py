@@ -103,6 +103,9 @@ def test_a_model_over_all_partitions_is_one_through_kills(
     place = next(one["changed"] for one in fired)
     again = replayed(path, ordered, place["partition"], place["offset"])
     assert [(one["trigger"], one["sentence"]) for one in again] == [(trigger, fired[0]["sentence"])]
+    [whole_topic] = [one for one in replayed(path, inputs) if one["episode"]["detections"] == 1]
+    assert whole_topic["alert"]["labels"]["model"] == "u"
+    assert whole_topic["trigger"]["topic"] == inputs, "from the originals it is one alert of one model, too"
     config = load_config(path, {})
     for number, mine in log.items():
         beating = [message for message in read_all(broker, beats, PARTITIONS) if about(message) == (ordered, number)]
@@ -160,10 +163,13 @@ def heard(broker: str, beats: str) -> list[tuple[str, bool]]:
     return [(one["topic"], one["tick"]["caught_up"]) for one in told]
 
 
-def replayed(config: Path, topic: str, partition: int, offset: int) -> list[dict[str, Any]]:
-    """The alerts that the command of an alert tells again."""
-    place = ["--topic", topic, "--partition", str(partition), "--from", "0", "--to", str(offset + 1)]
-    command = [sys.executable, "-m", "streamer", "replay", "-c", str(config), *place]
+def replayed(config: Path, topic: str, *place: int) -> list[dict[str, Any]]:
+    """The alerts of a topic; of one partition up to an offset those that the command of an alert tells again."""
+    names = ["--partition", "--from", "--to"]
+    until = (
+        [str(text) for pair in zip(names, (place[0], 0, place[1] + 1), strict=True) for text in pair] if place else []
+    )
+    command = [sys.executable, "-m", "streamer", "replay", "-c", str(config), "--topic", topic, *span]
     lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return [one for one in (json.loads(line)["data"] for line in lines) if "alert" in one]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from streamer.config.model import Config
 from streamer.engine.ordering import Ordering
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
-from streamer.offline.joined import Joined, Source, by_time, stretches
+from streamer.offline.joined import Joined, Source, by_time, in_turn, stretches, turns
 from streamer.offline.replay import Replay
 from streamer.port import Out, Partition, Parts
 from streamer.series.feedback import Feedback
@@ -256,3 +258,54 @@ def test_time_passes_for_models_that_are_silent_in_other_partitions() -> None:
         assert len({task.tick_ms for task in engine.tasks.values()}) == 1
         states.append({at: task.dump() for at, task in engine.tasks.items()})
     assert states[1:] == states[:1] * 2, "wherever it is cut"
+
+
+def at(offset: int, time_ms: int) -> Record:
+    return Record(offset, time_ms, None, b"")
+
+
+def taken(*partitions: list[list[int]]) -> list[tuple[int, int, int]]:
+    """Number, offset and time of records of partitions whose blocks have these times, as they come."""
+    sources = dict[Partition, Iterator[list[Record]]]()
+    for number, parts in enumerate(partitions):
+        offsets = count()
+        sources["in", number] = iter([[at(next(offsets), time_ms) for time_ms in part] for part in parts])
+    return [(number, one.offset, one.time_ms) for (_, number), some in in_turn(sources) for one in some]
+
+
+def test_partitions_are_read_in_turn_by_the_times_of_their_records() -> None:
+    found = taken([[1, 4], [5, 9]], [[2, 4, 4], [5]], [], [[3]])
+    assert [one[2] for one in found] == [1, 2, 3, 4, 4, 4, 5, 5, 9]
+    assert [one[0] for one in found if one[2] == 4] == [0, 1, 1], "of one time in the order of the partitions"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_each_partition_keeps_its_order_whatever_its_clock_says(seed: int) -> None:
+    rng = random.Random(seed)
+    partitions = [
+        [[rng.randrange(-1, 60) for _ in range(rng.randrange(1, 9))] for _ in range(rng.randrange(5))] for _ in range(4)
+    ]
+    found = taken(*partitions)
+    for number, parts in enumerate(partitions):
+        assert [time_ms for n, _, time_ms in found if n == number] == [one for part in parts for one in part]
+
+
+def test_a_clock_that_is_fast_holds_nobody_up() -> None:
+    assert turns([at(0, 1), at(1, 900), at(2, -1), at(3, 3), at(4, -1)], 0) == [1, 3, 3, 3, 0]
+    assert turns([at(0, -1)], 7) == [7]
+    found = taken([[1, 900, 3, 5]], [[2, 4, 6]])
+    assert [one[2] for one in found] == [1, 2, 900, 3, 4, 5, 6]
+
+
+def test_no_more_than_a_block_of_each_is_read_ahead() -> None:
+    read: list[tuple[int, int]] = []
+
+    def blocks(number: int) -> Iterator[list[Record]]:
+        for place in range(3):
+            read.append((number, place))
+            yield [at(place, 10 * place + number)]
+
+    turn = in_turn({("in", number): blocks(number) for number in range(2)})
+    next(turn)
+    assert read == [(0, 0), (1, 0)]
+    assert [time_ms for _, some in turn for time_ms in (one.time_ms for one in some)] == [1, 10, 11, 20, 21]
