@@ -165,10 +165,7 @@ def heard(broker: str, beats: str) -> list[tuple[str, bool]]:
 
 def replayed(config: Path, topic: str, *place: int) -> list[dict[str, Any]]:
     """The alerts of a topic; of one partition up to an offset those that the command of an alert tells again."""
-    names = ["--partition", "--from", "--to"]
-    until = (
-        [str(text) for pair in zip(names, (place[0], 0, place[1] + 1), strict=True) for text in pair] if place else []
-    )
+    span = ["--partition", f"{place[0]}", "--from", "0", "--to", f"{place[1] + 1}"] if place else []
     command = [sys.executable, "-m", "streamer", "replay", "-c", str(config), "--topic", topic, *span]
     lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return [one for one in (json.loads(line)["data"] for line in lines) if "alert" in one]
