@@ -53,7 +53,7 @@ NEAR = 4.0
 """Standard errors from the end of the scale within which a limit is near to it."""
 FARTHEST = 1e6
 """Deviations beyond which nothing is stated."""
-STEPS = 48
+STEPS, MOMENTS = 48, 200
 BUCKET = 0.85
 """ADWIN cuts where a bucket ends, and a bucket is up to a sixth of what is newer."""
 
@@ -205,10 +205,14 @@ def adwin_shift(delta: float, before: float, after: float, clock: int = 32, leas
 
 
 def page_hinkley_shift(threshold: float, delta: float, before: float, after: float) -> float | None:
-    """Deviations that Page-Hinkley finds `after` values behind the shift: its mean, of all values, follows it."""
+    """Deviations that Page-Hinkley finds within `after` values of the shift. Its mean, of all values, follows it: what
+    it has not found when it was nearest to its threshold it finds no more.
+    """
     if after < 1.0 or before < 1.0:
         return None
-    return (threshold + delta * after + SURE * sqrt(after)) / (before * log1p(after / before))
+    values = np.geomspace(1.0, after, MOMENTS)
+    shifts = (threshold + delta * values + SURE * np.sqrt(values)) / (before * np.log1p(values / before))
+    return float(shifts.min())
 
 
 def certain(values: float, size: int) -> int:

@@ -153,6 +153,8 @@ def test_more_time_finds_less() -> None:
     stated = [shift_of_mean(row, within, -1) for within in (16, 64, 512)]
     assert None not in stated
     assert stated == sorted(stated, key=lambda one: -(one or 0.0))
+    by_sums = [round(page_hinkley_shift(40.0, 0.3, 2_000, within) or 0.0, 3) for within in (60, 600, 3_600, 86_400)]
+    assert by_sums == [1.091, 0.459, 0.451, 0.451], "its mean has followed by then"
 
 
 @pytest.mark.parametrize(
