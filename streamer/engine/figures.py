@@ -8,13 +8,16 @@ from typing import Literal, NamedTuple
 from streamer.engine.admission import Admission
 from streamer.monitors.base import Monitor
 from streamer.monitors.window_outcomes import ENDS
-from streamer.series.table import SeriesTable
+from streamer.series.feedback import apart
+from streamer.series.table import SeriesTable, TableId
 
 Name = Literal[
     "events_total",
     "events_muted_total",
     "pairs_total",
     "pairs_alone_total",
+    "feedback_total",
+    "feedback_awaited_total",
     "labels_received_total",
     "labels_total",
     "labels_awaited_total",
@@ -62,6 +65,15 @@ def of_alerts(name: Name, emitted: Mapping[tuple[str, str], int]) -> Iterator[Co
     """Records of alerts by status and severity."""
     for (status, severity), count in emitted.items():
         yield Counter(name, {"status": status, "severity": severity}, count)
+
+
+def of_feedback(topic: str, sources: Mapping[TableId, object]) -> Iterator[Counter]:
+    """What became of feedback events, and of inferences that they were waited for; those in no result wait."""
+    for one in apart(sources):
+        for result, count in one.results.items():
+            yield Counter("feedback_total", {"topic": topic, "result": result}, count)
+        for result, count in one.inferences.items():
+            yield Counter("feedback_awaited_total", {"topic": topic, "result": result}, count)
 
 
 def counters(

@@ -28,7 +28,7 @@ from streamer.engine.companion import Seen, Surroundings
 from streamer.engine.control import Control
 from streamer.engine.engines import ENGINE, Engine
 from streamer.engine.erasing import Erasures, ids_of, pieces
-from streamer.engine.figures import Counter, counters
+from streamer.engine.figures import Counter, counters, of_feedback
 from streamer.engine.heartbeat import Watched, heartbeats
 from streamer.engine.history import RetainedHistory
 from streamer.engine.muted import Muted
@@ -287,6 +287,7 @@ class Task:
         yield from counters(topic, self.admission, tables, self.by_order, *counted)
         yield from self.pairs.counters(topic) if self.pairs is not None else ()
         yield from self.erasures.counters(topic)
+        yield from of_feedback(topic, self.sources)
         yield from (counter for other in self.beside.values() for counter in other.counters(topic))
 
     def gauges(self) -> Iterator[tuple[str, Gauge]]:

@@ -12,7 +12,7 @@ from streamer.engine.reviewing import Reviewing
 from streamer.engine.task import Task
 from streamer.port import Out
 from streamer.review.open_items import items_of, lines_of
-from streamer.series.feedback import Feedback
+from streamer.series.feedback import apart
 
 SHOWN = 3
 NOBODY = "ids of items say where an event is in {}, which files do not: replay --topic {} has those of the service."
@@ -26,20 +26,21 @@ def _sum(count: int, what: str, parts: Mapping[str, int]) -> str:
 def labels_told(tasks: Iterable[Task]) -> Iterator[str]:
     """What became of labels and feedback, if there were any."""
     results, waiting = Counter[str](), 0
-    actions = dict.fromkeys(("unmatched", "repeated"), 0)
+    actions, awaited = Counter[str](), Counter[str]()
     for task in tasks:
         labels = task.beside.get("labels")
         if isinstance(labels, LateLabels):
             results.update(labels.labels.results)
             waiting += labels.labels.wait
-        for source in {id(one): one for one in task.sources.values() if isinstance(one, Feedback)}.values():
-            actions["unmatched"] += source.unmatched
-            actions["repeated"] += source.repeated
+        for source in apart(task.sources):
+            actions.update(source.results)
+            awaited.update(source.inferences)
     count = sum(results.values()) + waiting
     if count:
         yield _sum(count, "labels", {**results, "that wait for their inference": waiting})
     if any(actions.values()):
-        yield f"feedback: {actions['unmatched']:,} without its inference, {actions['repeated']:,} said again"
+        told = _sum(sum(actions.values()), "feedback events", actions)
+        yield f"{told}; {awaited['answered']:,} inferences answered, {awaited['displaced']:,} forgotten before"
 
 
 def review_told(config: cfg.Config, tasks: Iterable[Task], together: bool) -> Iterator[str]:

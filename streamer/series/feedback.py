@@ -2,13 +2,14 @@
 
 Feedback is an event of its own that names the inference it is about, or stands in the inference event itself. The
 former comes later, so the group (caller, segment, version) of recent inferences is remembered by event id, up to a
-bound; feedback on what is no longer, or was never, remembered has no group and is counted as unmatched. With an
-inference goes what was done with it, 16 bits an action, so that feedback that is sent again is known and counts once.
+bound; feedback on what is no longer, or was never, remembered has no group and is counted as unmatched, and so is an
+inference that was forgotten before any came. With an inference goes what was done with it, 16 bits an action, so that
+feedback that is sent again is known and counts once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,21 @@ from schemas.events.batch import Batch, number_of_event, text_of_event
 from schemas.events.convert import id_hash
 from streamer.series.predictions import class_of_number
 from streamer.series.source_base import SourceBase
-from streamer.series.table import ColumnsSoFar, SeriesTable
+from streamer.series.table import ColumnsSoFar, SeriesTable, TableId
 from streamer.signals.columns import Column, Groups
 from streamer.signals.roles import ACTION, REFERENCE, is_feedback
 
 KEPT, BITS = 4, 16
 """Actions on one inference that are remembered, and the bits of each: of 65,534 other ones one is taken for it."""
+RESULTS = ("matched", "repeated", "unmatched")
+"""Of a feedback event."""
+AWAITED = ("answered", "displaced", "erased")
+"""Of an inference that feedback events were waited for: the first came, or none before it was forgotten."""
+
+
+def apart(sources: Mapping[TableId, object]) -> list[Feedback]:
+    """Those that count other records: whoever only tells other groups apart, of the same models, meets the same."""
+    return list({at.models: one for at, one in sources.items() if isinstance(one, Feedback)}.values())
 
 
 class Feedback(SourceBase):
@@ -32,7 +42,7 @@ class Feedback(SourceBase):
         self.pending_max = pending_max
         self.groups: dict[int, tuple[str, ...]] = {}  # by event id, oldest first
         self.marks: dict[int, int] = {}  # by event id, of actions on these inferences, the newest in the lowest bits
-        self.unmatched, self.repeated = 0, 0
+        self.results, self.inferences = dict.fromkeys(RESULTS, 0), dict.fromkeys(AWAITED, 0)
 
     def column(self, batch: Batch, groups: Groups, table: SeriesTable, known: ColumnsSoFar) -> Column:
         actions, about = text_of_event(batch, ACTION), text_of_event(batch, REFERENCE)
@@ -61,12 +71,14 @@ class Feedback(SourceBase):
         """Of the inference; None where it is not known, or the action on it is."""
         key = self.groups.get(event_id)
         if key is None:
-            self.unmatched += 1
+            self.results["unmatched"] += 1
             return None
         known, mark = self.marks.get(event_id, 0), 1 + id_hash(action, ACTION) % ((1 << BITS) - 2)
         if any(known >> BITS * place & (1 << BITS) - 1 == mark for place in range(KEPT)):
-            self.repeated += 1
+            self.results["repeated"] += 1
             return None
+        self.results["matched"] += 1
+        self.inferences["answered"] += known == 0
         self.marks[event_id] = (known << BITS | mark) & (1 << BITS * KEPT) - 1
         return key
 
@@ -77,11 +89,12 @@ class Feedback(SourceBase):
         if len(self.groups) > self.pending_max:
             oldest = next(iter(self.groups))
             del self.groups[oldest]
-            self.marks.pop(oldest, None)
+            self.inferences["displaced"] += self.marks.pop(oldest, 0) == 0
 
     def erase(self, event_id: int, models: Collection[str]) -> bool:
-        self.marks.pop(event_id, None)
-        return self.groups.pop(event_id, None) is not None
+        known, answered = self.groups.pop(event_id, None) is not None, self.marks.pop(event_id, 0) != 0
+        self.inferences["erased"] += known and not answered
+        return known
 
     def forget(self, models: Collection[str]) -> None:
         self.groups = {event_id: group for event_id, group in self.groups.items() if group[0] not in models}
@@ -96,8 +109,8 @@ class Feedback(SourceBase):
             "numbers": np.array(numbers, np.int64),
             "groups": [list(group) for group in distinct],
             "marks": np.fromiter((self.marks.get(one, 0) for one in self.groups), np.uint64, len(self.groups)),
-            "unmatched": self.unmatched,
-            "repeated": self.repeated,
+            **self.results,
+            **self.inferences,
         }
 
     def load(self, state: Any) -> None:
@@ -110,4 +123,5 @@ class Feedback(SourceBase):
         if marks and len(marks) != len(ids):
             raise ValueError("invalid remembered actions")
         self.marks = {event_id: mark for event_id, mark in zip(ids, marks, strict=False) if mark}
-        self.unmatched, self.repeated = int(state["unmatched"]), int(state.get("repeated", 0))
+        for counts in self.results, self.inferences:
+            counts |= {name: int(state.get(name, 0)) for name in counts}  # Older snapshots lack most.

@@ -11,10 +11,22 @@ from streamer.engine.erasing import RESULTS as ERASURES
 from streamer.engine.figures import Name
 from streamer.review.asked import OUTCOMES, RESULTS
 from streamer.review.audits import KINDS
+from streamer.series.feedback import AWAITED
+from streamer.series.feedback import RESULTS as FEEDBACK
 
 TOPIC: Mapping[str, tuple[str, ...]] = {"topic": ()}
 
 PEOPLE: dict[Name, tuple[str, Mapping[str, tuple[str, ...]]]] = {
+    "feedback_total": (
+        "What became of feedback events: they met their inference, had been said before, or named none that is "
+        "remembered.",
+        {**TOPIC, "result": FEEDBACK},
+    ),
+    "feedback_awaited_total": (
+        "What became of inferences that feedback events were waited for: the first came, or none before "
+        "feedback.pending others did, or before it was erased; others wait.",
+        {**TOPIC, "result": AWAITED},
+    ),
     "review_items_total": (
         "Items that people were asked to look at: ranked by alarm, drawn beside them, the least confident of a window, "
         "and drawn beside those.",

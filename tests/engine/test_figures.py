@@ -70,7 +70,7 @@ def test_a_task_that_saw_nothing_has_counted_nothing() -> None:
     assert {counter.value for counter in found} == {0}
     assert {counter.name for counter in found} == {
         "events_total", "events_muted_total", "records_consumed_total",
-        "series_dropped_total", "series_evicted_total", "windows_total",
+        "series_dropped_total", "series_evicted_total", "windows_total", "feedback_total", "feedback_awaited_total",
         "labels_received_total", "labels_total", "labels_awaited_total", "labels_uncalibrated_total",
         "review_items_total", "review_outcomes_total", "review_no_share_total", "review_uncompared_total",
         "verdicts_total", "erasures_total",

@@ -22,6 +22,8 @@ from streamer.engine.repartition import known_by, moves_of, newest_last, reparti
 from streamer.engine.task import Task
 from streamer.engine.tasks import Orderings, Tasks
 from streamer.port import Out, Parts, Tick
+from streamer.series.feedback import AWAITED
+from streamer.series.feedback import RESULTS as FEEDBACK
 from tests.monitors.every import TEXT as EVERY
 from tests.series.test_labels import labels_of
 from tests.sim.campaign import CONFIG
@@ -272,7 +274,9 @@ def waiting_of(task: Task) -> Any:
 
 
 OF_TASKS = {
-    *("unusable", "ids", "values", "marks", "counts", "reasons", "odd", "no_place", "fleet", "unmatched", "repeated"),
+    *("unusable", "ids", "values", "marks", "counts", "reasons", "odd", "no_place", "fleet"),
+    *FEEDBACK,
+    *AWAITED,
 }
 
 

@@ -98,7 +98,7 @@ def memory(task: Task) -> Feedback:
 def test_all_feedback_meets_its_inference_however_old_it_says_it_is(config: Config, late_s: int) -> None:
     tasks = told(config, put(config, [(("in", 0), inferences()), (("clicks", 0), clicks(late_s=late_s))]))
     assert counts(tasks) == {"used": 2 * EVENTS, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
-    assert [memory(task).unmatched for task in tasks] == [0, 0]
+    assert [memory(task).results["unmatched"] for task in tasks] == [0, 0]
     newest = {model: time_ms for task in tasks for model, time_ms in task.admission.newest_ms.items()}
     assert newest == {"u": 1000 * (BASE_S + EVENTS - 2), "v": 1000 * (BASE_S + EVENTS - 1)}, "feedback moves no clock"
     ended = [json.loads(out.value or b"")["data"] for task in tasks for out in task.outbox if out.topic == "windows"]
@@ -207,7 +207,7 @@ def test_feedback_in_the_topic_of_the_inferences_is_never_late_either(config: Co
     task = stages.new(("in", 0), 0)
     task.step(stages.decode(records, "in"))
     assert counts([task]) == {"used": 2 * EVENTS, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
-    assert memory(task).unmatched == 0
+    assert memory(task).results["unmatched"] == 0
     assert max(task.admission.newest_ms.values()) == 1000 * (BASE_S + EVENTS - 1)
 
 

@@ -107,7 +107,10 @@ def test_what_is_told_of_inferences_elsewhere_meets_them_all_and_once_through_a_
     for task in tasks:
         account.update(task.admission.counts)
     assert account == {"used": 3 * EVENTS, "late": 0, "duplicate": 0, "filtered": 0, "dead_lettered": 0}
-    assert sum(one.unmatched for task in tasks for one in task.sources.values() if isinstance(one, Feedback)) == 0
+    assert (
+        sum(one.results["unmatched"] for task in tasks for one in task.sources.values() if isinstance(one, Feedback))
+        == 0
+    )
     windows = [data_of(message) for message in read_all(broker, own["windows"], PARTITIONS)]
     accepted = [w for w in windows if w["labels"]["signal"] == "action.accept"]
     said = {model: [w["window"] for w in accepted if w["labels"]["model"] == model] for model in "uvw"}

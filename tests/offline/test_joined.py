@@ -83,7 +83,7 @@ def test_a_replay_meets_all_of_them_however_it_is_cut() -> None:
                 outs += engine.step(partition, records[begin : begin + cut])
         [task] = engine.tasks.values()
         [memory] = [one for one in task.sources.values() if isinstance(one, Feedback)]
-        assert memory.unmatched == 0
+        assert memory.results["unmatched"] == 0
         assert engine.account().counts["used"] == 600
         told.add(task.dump())
         [alert] = [json.loads(out.value or b"")["data"] for out in outs if out.topic == "alerts"]

@@ -53,7 +53,7 @@ def test_what_became_of_labels_and_feedback_is_told(sample: Sample) -> None:
     told = list(labels_told(sample.tasks.values()))
     assert told == [
         "20 labels = 9 matched + 11 that wait for their inference",
-        "feedback: 1 without its inference, 0 said again",
+        "3 feedback events = 2 matched + 1 unmatched; 2 inferences answered, 0 forgotten before",
     ]
     assert list(labels_told([])) == []
 

@@ -15,7 +15,7 @@ from schemas.events.native_json import decode
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.engine.task import Task
-from streamer.series.feedback import Feedback
+from streamer.series.feedback import AWAITED, Feedback
 
 AT = ("inferences", 0)
 CONFIG = load_text(
@@ -81,7 +81,7 @@ def test_more_overrides_at_one_desk_are_found_and_named() -> None:
 def test_what_nobody_remembers_is_counted() -> None:
     task = run(list(stream(100, {})))
     [rule] = [source for source in task.sources.values() if isinstance(source, Feedback)]
-    assert rule.unmatched == 20
+    assert rule.results["unmatched"] == 20
     assert len(rule.groups) == 100
     run(list(stream(2000, {})), task=Task(CONFIG, AT, 0))
     assert len(rule.groups) <= 500
@@ -136,7 +136,7 @@ def counted(task: Task) -> dict[str, int]:
     [table] = [table for table in task.tables.values() if table.signal.kind == "action"]
     [source] = [source for source in task.sources.values() if isinstance(source, Feedback)]
     events = [table.reference.at(row).n for row in range(len(table.keys))]
-    return {"events": max(events, default=0), "repeated": source.repeated, "unmatched": source.unmatched}
+    return {"events": max(events, default=0), **{name: source.results[name] for name in ("repeated", "unmatched")}}
 
 
 def said(about: Any, action: str, **more: Any) -> dict[str, Any]:
@@ -193,9 +193,57 @@ def test_older_snapshots_know_of_no_action() -> None:
     task = run([record(0, {"event_id": "e1"}), record(1, said("e1", "accept"))])
     [source] = [source for source in task.sources.values() if isinstance(source, Feedback)]
     state = source.dump()
-    del state["marks"], state["repeated"]
+    for name in ("marks", "repeated", "matched", *AWAITED):
+        del state[name]
     other = Feedback(500)
     other.load(state)
     assert (other.groups, other.marks) == (source.groups, {})
     with pytest.raises(ValueError, match="actions"):
         other.load({**state, "marks": np.zeros(9, np.uint64)})
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_both_sides_are_counted_once_however_many_tables_ask(size: int) -> None:
+    config = load_text(
+        """
+version: 1
+kafka: {brokers: "b:1"}
+topics: {events: [inferences]}
+feedback: {pending: 3}
+monitors:
+  every: {signal: action.*, by: [caller], detect: {kind: adwin}}
+  one: {signal: action.accept, detect: {kind: adwin}}
+""",
+        "x",
+        {},
+    )
+    told = [{"event_id": f"e{n}"} for n in range(4)]  # The first is forgotten.
+    told += [said("e0", "accept"), said("e1", "accept"), said("e1", "accept"), said("e1", "override")]
+    told += [{"event_id": f"e{n}"} for n in (4, 5)]  # So are one that was answered, and one that was not.
+    task = Task(config, AT, 0)
+    records = [record(i, one) for i, one in enumerate(told)]
+    for begin in range(0, len(records), size):
+        task.step(decode(records[begin : begin + size], fields_of(config), AT[0]))
+    again = Task.load(config, AT, task.dump())
+    for one in task, again:
+        found = {(c.name, c.labels["result"]): c.value for c in one.counters() if c.name.startswith("feedback_")}
+        assert found == {
+            ("feedback_total", "matched"): 2,
+            ("feedback_total", "repeated"): 1,
+            ("feedback_total", "unmatched"): 1,
+            ("feedback_awaited_total", "answered"): 1,
+            ("feedback_awaited_total", "displaced"): 2,
+            ("feedback_awaited_total", "erased"): 0,
+        }
+
+
+def test_an_inference_that_is_erased_is_no_longer_waited_for() -> None:
+    events = [{"event_id": "e0"}, {"event_id": "e1"}, said("e1", "accept")]
+    [source] = [
+        one
+        for one in run([record(i, one) for i, one in enumerate(events)]).sources.values()
+        if isinstance(one, Feedback)
+    ]
+    known = list(source.groups)
+    assert [source.erase(one, ["fraud"]) for one in (*known, known[0])] == [True, True, False]
+    assert source.inferences == {"answered": 1, "displaced": 0, "erased": 1}
