@@ -2,7 +2,8 @@
 
 It is found out before anything is read. Where there is too little to see, partitions are read as they are and the
 question is asked again, ever more seldom; once models turn out to be in several partitions, all begins anew in their
-order, and what was learned so far, of little, is given up.
+order, and what was learned so far, of little, is given up. Where it is much, as when a model without a key comes among
+others that have one, partitions stay as they are, and it is said: no replica sees by itself what the others have.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ AGAIN_S = 10.0, 600.0
 """Until the question is asked again: at first, and at most."""
 FOLLOW_S = 60.0
 """How often one who reads by partition looks whether another process of the group has begun to read in order."""
+LOOK_S = 900.0
+"""How often it then looks for models that several partitions have."""
+APART = (
+    "{0.why}: each partition watches its part by itself, with a warm-up and alerts of its own: send events with the"
+    " model as their key, or set kafka.order: model, and all begins anew in one order"
+)
 LACKS = (
     "{0.why}: each partition watches its part by itself, with a warm-up and alerts of its own, until there is"
     " {0.lacking}: `{0.fix}`"
@@ -48,6 +55,7 @@ class Order:
         self._ask, self._decided = ask, False
         self._again = False  # once there was an answer
         self._pause_s, self._due_s = AGAIN_S[0], 0.0
+        self._look_s, self._looks = 0.0, False  # when it is due, and whether the question is no other than that
         self._asked: Future[Answer] | None = None
 
     def settled(self) -> Config:
@@ -78,17 +86,23 @@ class Order:
     def _question(self) -> Callable[[], Answer]:
         from streamer.kafka.order import ask
 
-        return functools.partial(self._ask or ask, self.config, self._decided, self._again)
+        self._looks = self._decided and self.clock() >= self._look_s
+        return functools.partial(self._ask or ask, self.config, self._decided and not self._looks, self._again)
 
     def _take(self, answer: Answer) -> None:
-        wanted = answer.order == "model"
+        wanted, before = answer.order == "model", self._decided
         self._again = True
+        if self._looks:
+            self._due_s, self._look_s = self.clock() + FOLLOW_S, self.clock() + LOOK_S
+            self.note("order", {"kafka.order": APART.format(answer)} if wanted else {})
+            return
         if wanted and answer.lacking is None:
             self.open, self.turned, self.config = False, True, in_order_of_models(self.config)
             self._chosen(answer.why)
         elif answer.order == "topic" and not self._decided:
-            self._decided = True
+            self._decided, self._look_s = True, self.clock() + LOOK_S
             self.say("info", "order_chosen", order="topic", why=answer.why)
-        self.note("order", {"kafka.order": LACKS.format(answer)} if wanted and answer.lacking is not None else {})
+        if self.turned or not before:
+            self.note("order", {"kafka.order": LACKS.format(answer)} if wanted and answer.lacking is not None else {})
         self._due_s = self.clock() + (FOLLOW_S if self._decided else self._pause_s)
         self._pause_s = min(2 * self._pause_s, AGAIN_S[1])

@@ -12,7 +12,7 @@ from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.kafka.order import Answer
 from streamer.port import LogDown
-from streamer.service.order import AGAIN_S, FOLLOW_S, Order
+from streamer.service.order import AGAIN_S, FOLLOW_S, LOOK_S, Order
 from tests.config.test_stages import LEAST
 from tests.service.executor import at_once
 
@@ -130,3 +130,27 @@ def test_without_the_topic_for_it_somebody_is_told_and_then_it_goes_on_by_itself
     assert "until there is a topic drift-ordered: `driftline topics apply -c FILE`" in life.noted["kafka.order"]
     life.step(AGAIN_S[0])
     assert (life.order.turned, life.noted) == (True, {})
+
+
+def test_a_model_without_a_key_among_others_with_one_is_said_and_all_else_stays() -> None:
+    life = Life(KEYED, KEYED, SPREAD, KEYED, NOTHING)
+    life.order.settled()
+    life.step(FOLLOW_S)
+    assert life.noted == {}
+    life.step(LOOK_S)
+    assert "m is in 2 of a: each partition watches its part by itself" in life.noted["kafka.order"]
+    assert "set kafka.order: model" in life.noted["kafka.order"]
+    life.step(FOLLOW_S)
+    assert (life.asked, life.order.turned) == ([False, True, False, True], False)
+    assert life.noted, "whoever asks for the others' order has not looked at models"
+    life.step(LOOK_S)
+    assert (life.asked[-1], life.noted) == (False, {})
+    assert life.said == [("order_chosen", "topic")]
+
+
+def test_what_lacks_for_an_order_that_is_no_longer_wanted_is_said_no_more() -> None:
+    life = Life(SPREAD._replace(lacking="a topic drift-ordered", fix="x"), KEYED)
+    life.order.settled()
+    assert life.noted
+    life.step(AGAIN_S[0])
+    assert (life.noted, life.said) == ({}, [("order_chosen", "topic")])
