@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from schemas.records.alert import ms_of
 from streamer.bridges.told import Told
 
-MOVED_MAX = 12
+MOVED_MAX, INSIDE_MAX = 12, 12
 NEAR_MS = 86_400_000
 """For so long before something began it is told what was deployed or changed."""
 
@@ -44,11 +44,14 @@ class Story(NamedTuple):
     deployed: list[tuple[str, str]]  # how long before or after it began, and what
     command: str
     next_step: str
+    inside: list[Story]  # of an incident: its alerts, as they are now
 
 
-def story(records: Sequence[Told], marks: Sequence[Mapping[str, str]] = ()) -> Story:
+def story(
+    records: Sequence[Told], marks: Sequence[Mapping[str, str]] = (), inside: Mapping[str, Told] | None = None
+) -> Story:
     """Of the records of one episode, the oldest that is retained first. marks: what was deployed or changed in its
-    model, as `time` and `text`, the oldest first.
+    model, as `time` and `text`, the oldest first. inside: of an incident newest records of its alerts, by episode.
     """
     one = records[-1]
     data = one.record["data"]
@@ -67,7 +70,13 @@ def story(records: Sequence[Told], marks: Sequence[Mapping[str, str]] = ()) -> S
         [(f"{before(mark['time'], began)} it began", f"{mark['text']}, {mark['time']}") for mark in near],
         str(part(data, "replay").get("command", "")),
         next_step(one, data, near),
+        [story([inside[name]]) for name in members_of(one)[:INSIDE_MAX] if name in (inside or {})] if inside else [],
     )
+
+
+def members_of(one: Told) -> list[str]:
+    """The episodes of an incident's alerts."""
+    return [str(member["episode"]) for member in one.record["data"].get("members", [])]
 
 
 def began_at(one: Told, data: Mapping[str, Any]) -> str:

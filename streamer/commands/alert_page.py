@@ -1,4 +1,4 @@
-"""An alert as one file of HTML: style and charts are in it, it loads nothing and runs nothing.
+"""An alert or an incident as one file of HTML: style and charts are in it, it loads nothing and runs nothing.
 
 Every text is escaped: names come from producers, and whoever opens the file trusts it.
 """
@@ -19,7 +19,7 @@ STYLE = (
     + """\
 body { margin: 0 auto; padding: 12px 20px 40px; max-width: 900px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 20px; } h2 { font-size: 16px; margin: 24px 0 6px; }
+h1 { font-size: 20px; } h2 { font-size: 16px; margin: 24px 0 6px; } h3 { font-size: 15px; margin: 18px 0 6px; }
 .note { background: var(--shade); border-left: 4px solid var(--line); padding: 8px 12px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 16px; } dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
@@ -51,6 +51,10 @@ def page(told: Story) -> str:
         parts.append(
             "<h2>Alerts</h2>" + listed((since, f"{moved} ({episode})") for since, moved, episode in told.members)
         )
+    for each in told.inside:
+        drawings = ranges(each.stretches), bars(each.shares)
+        parts += [f"<h3>{escape(each.told.sentence)}</h3>", *drawings, listed(each.facts)]
+        parts.append(f"<pre>{escape(each.command)}</pre>" if each.command else "")
     parts.append("<h2>Timeline (times of events)</h2>" + listed(told.timeline))
     if told.deployed:
         parts.append("<h2>Deployed and changed</h2>" + listed(told.deployed))

@@ -74,6 +74,10 @@ def account(told: Story) -> str:
         parts.append(["What moved", *pairs(shares)])
     if told.members:
         parts.append(["Alerts", *(f"  {since}  {moved}  ({episode})" for since, moved, episode in told.members)])
+    for each in told.inside:
+        moved = [(f"{100 * share.before:.1f} % -> {100 * share.after:.1f} %", share.name) for share in each.shares]
+        again = [("see it again", each.command)] if each.command else []
+        parts.append([each.told.sentence, *pairs([*each.facts, *moved, *again])])
     parts.append(["Timeline (times of events)", *pairs(told.timeline)])
     if told.deployed:
         parts.append(["Deployed and changed", *pairs(told.deployed)])

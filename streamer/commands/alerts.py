@@ -216,7 +216,7 @@ def show(chosen: Chosen, id: str, html: Path | None, fail_if_firing: bool) -> No
     ID is a fingerprint, an incident, an episode or a record, or the beginning of one. Of a fingerprint it is the newest
     episode. Exit 2 when nothing of that name is retained, or several are.
     """
-    from streamer.bridges.story import story
+    from streamer.bridges.story import members_of, story
     from streamer.commands.alert_marks import ANSWER, marks_of
     from streamer.commands.alert_text import account, printable
 
@@ -242,13 +242,16 @@ def show(chosen: Chosen, id: str, html: Path | None, fail_if_firing: bool) -> No
     if why is not None:
         click.echo(printable(f"what was deployed is known in part: {why}"), err=True)
     try:
+        read = records[-1].kind == "incident" and (html is not None or chosen.format == "text")
+        members = set(members_of(records[-1]) if read else ())
+        inside = {one.episode: one for one in published(chosen) if one.episode in members} if members else {}
         if html is not None:
             from streamer.commands.alert_page import page
 
-            html.write_text(page(story(records, marks)), encoding="utf-8")
+            html.write_text(page(story(records, marks, inside)), encoding="utf-8")
             click.echo(f"wrote {html}")
         elif chosen.format == "text":
-            click.echo(account(story(records, marks)))
+            click.echo(account(story(records, marks, inside)))
         elif chosen.format == "json" and marks:
             last = records[-1].record
             click.echo(encoded({**last, "data": {**last["data"], "marks": marks}}))

@@ -13,7 +13,7 @@ from streamer.commands.alert_page import page, ranges
 from tests.bridges.samples import changed, incidents, of
 
 VOID = {"meta"}
-KNOWN = set("html head meta title style body h1 h2 p dl dt dd pre details summary svg text line circle rect".split())
+KNOWN = set("html head meta title style body h1 h2 h3 p dl dt dd pre details summary svg text line circle rect".split())
 
 
 class Reader(HTMLParser):
@@ -61,6 +61,17 @@ def test_it_is_whole_and_loads_nothing(records: list[object]) -> None:
     for wanted in (said.told.sentence, said.command, said.next_step, said.told.id):
         assert wanted in words
     assert all(what in words for _, what in said.timeline)
+
+
+def test_of_an_incident_the_evidence_of_its_alerts_is_in_the_file() -> None:
+    newest = {one.episode: one for one in (*of("amount-mean"), *of("amount-shape"))}
+    said = story(incidents()[:2], (), newest)
+    words = "".join(Reader(page(said)).texts)
+    for monitor in ("amount-mean", "amount-shape"):
+        alert = story(of(monitor)[-1:])
+        assert all(text in words for text in (alert.told.sentence, alert.command, *dict(alert.facts).values()))
+    assert page(said).count("<svg") == 2
+    assert said.inside[0].told.monitor == "amount-mean", "as the incident has them"
 
 
 @pytest.mark.parametrize(

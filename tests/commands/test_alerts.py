@@ -110,7 +110,9 @@ def test_show_finds_one_by_any_of_its_names(config: Path, name: str) -> None:
 
 
 def test_show_takes_incidents_and_formats(config: Path) -> None:
-    assert "grew: 2 alerts" in run(config, "show", incidents()[1].key).stdout
+    shown = run(config, "show", incidents()[1].key).stdout
+    assert "grew: 2 alerts" in shown
+    assert all(one.sentence in shown for one in (of("amount-mean")[-1], of("amount-shape")[-1])), "as they are by now"
     assert run(config, "show", NULLS.key, "--format", "json").stdout == NULLS.value.decode() + "\n"
 
 
@@ -186,6 +188,8 @@ def test_show_writes_one_file(config: Path, tmp_path: Path) -> None:
     assert result.stdout == f"wrote {file}\n"
     assert file.read_text().startswith("<!doctype html>")
     assert "fraud (NL &lt;b&gt;)" in file.read_text()
+    run(config, "show", incidents()[1].key, "--html", str(file))
+    assert file.read_text().count("<h3>fraud") == 2, "its alerts, each with its evidence"
 
 
 def test_what_alertmanager_keeps_silent_is_asked_with_our_login(config: Path) -> None:
