@@ -17,8 +17,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 
 from streamer.config.model import Config
 from streamer.kafka.client import UNANSWERED, Deadline, Limits, connection_settings, error_of, unreachable
+from streamer.kafka.connection_trouble import together
 from streamer.kafka.diagnosis import bad_settings, diagnose, silent_logger
-from streamer.kafka.rights import REFUSALS, missing_topic
+from streamer.kafka.rights import REFUSALS, missing_topics
 from streamer.port import LogDown
 
 NO_COORDINATOR_YET = {
@@ -150,9 +151,10 @@ class TopicAdmin:
     def find(self, names: Iterable[str]) -> dict[str, ExistingTopic]:
         """Those of the topics that exist. LogDown, too, where a topic may not be described."""
         shown = self.topics(names)
-        for name, topic in shown.items():
-            if topic.code not in (0, KafkaError.UNKNOWN_TOPIC_OR_PART):
-                raise missing_topic(self._config, name, topic.code).down()
+        lost = {name: topic.code for name, topic in shown.items()}
+        lost = {name: code for name, code in lost.items() if code not in (0, KafkaError.UNKNOWN_TOPIC_OR_PART)}
+        if lost:
+            raise together(missing_topics(self._config, lost)).down()
         return self.existing(shown)
 
     def existing(self, shown: Mapping[str, Shown]) -> dict[str, ExistingTopic]:

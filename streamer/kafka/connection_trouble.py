@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from streamer.port import LogDown, LogRefused
@@ -41,6 +41,12 @@ class Trouble(NamedTuple):
     def down(self) -> LogDown:
         kind = LogRefused if self.event in FOR_GOOD else LogDown
         return kind(self.why, self.event, self.fix)
+
+
+def together(troubles: Sequence[Trouble]) -> Trouble:
+    """All of it as one, under the name of the first."""
+    fixes = dict.fromkeys(fix for one in troubles for fix in one.fix.split("; "))
+    return Trouble(troubles[0].event, "; ".join(one.why for one in troubles), "; ".join(fixes))
 
 
 class Cause(NamedTuple):

@@ -171,8 +171,9 @@ def unseen(settings: Mapping[str, Any], topics: Iterable[str], seconds: float) -
     A question that makes no topic, as one for metadata does where the brokers create what is asked for.
     """
     client = AdminClient(dict(settings), logger=silent_logger())
+    wanted = TopicCollection(list(dict.fromkeys(topics)))  # One that is named twice would spoil the question.
     codes: dict[str, int] = {}
-    for name, future in client.describe_topics(TopicCollection(list(topics)), request_timeout=seconds).items():
+    for name, future in client.describe_topics(wanted, request_timeout=seconds).items():
         try:
             future.result(seconds + 1)
         except KafkaException as exception:
