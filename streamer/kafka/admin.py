@@ -121,7 +121,7 @@ class TopicAdmin:
                 shown[name] = Shown(error_of(exception).code())
                 continue
             replicas = min((len(partition.replicas) for partition in topic.partitions), default=0)
-            shown[name] = Shown(0, _operations(topic), len(topic.partitions), replicas)
+            shown[name] = Shown(0, operations_of(topic), len(topic.partitions), replicas)
         return shown
 
     def group(self, name: str) -> Shown:
@@ -137,12 +137,20 @@ class TopicAdmin:
             ).values()
             try:
                 group = self._result(future)
-                return Shown(0, _operations(group), len(group.members))
+                return Shown(0, operations_of(group), len(group.members))
             except KafkaException as exception:
                 code = error_of(exception).code()
                 if code not in NO_COORDINATOR_YET or deadline.over():
                     return Shown(code)
                 time.sleep(deadline.slice(0.2))
+
+    def may_do_everything(self) -> bool:
+        """Whether there is no authorizer, or one that takes us for a super user: we might even be a broker."""
+        future = self._client.describe_cluster(include_authorized_operations=True, request_timeout=self._timeout_s)
+        try:
+            return "ClusterAction" in (operations_of(self._result(future)) or ())
+        except KafkaException:
+            return False
 
     def may_see(self, name: str) -> bool:
         """Whether we are allowed to know of a topic."""
@@ -205,7 +213,7 @@ class TopicAdmin:
         return outcome
 
 
-def _operations(described: Any) -> frozenset[str] | None:
+def operations_of(described: Any) -> frozenset[str] | None:
     """`frozenset({"Read", "DescribeConfigs"})`."""
     found = described.authorized_operations
     return None if found is None else frozenset(one.name.title().replace("_", "") for one in found)

@@ -18,7 +18,7 @@ from streamer.kafka.connection_trouble import Trouble
 Resource = Literal["topic", "group", "transactional-id"]
 
 
-ANY = "'*'"
+ANY, NAME = "'*'", "User:NAME"
 
 
 class Right(NamedTuple):
@@ -38,7 +38,7 @@ class Right(NamedTuple):
         """What an administrator types; who our user is only the broker knows. names: of several, as options."""
         prefixed = " --resource-pattern-type prefixed" * (self.prefix and self.name != "")
         return (
-            f"kafka-acls --bootstrap-server {brokers} --add --allow-principal User:NAME"
+            f"kafka-acls --bootstrap-server {brokers} --add --allow-principal {NAME}"
             f" --operation {self.operation}{names or self.named()}{prefixed}"
         )
 
@@ -153,20 +153,31 @@ def not_allowed(config: Config, missing: list[Right]) -> Trouble:
     """The words for rights of which at least one is missing."""
     return Trouble(
         "not_authorized",
-        f"our user lacks {', '.join(map(str, missing))}",
+        f"our user lacks {listed(missing)}",
         "; ".join([*commands(missing, config.kafka.brokers), f"NAME is {user_of(config)}"]),
     )
 
 
 def commands(missing: Iterable[Right], brokers: str) -> list[str]:
-    """What an administrator types, as few lines as may be: one for all topics of which the same is missing."""
+    """What an administrator types: one line for all topics of which the same is missing."""
+    return [same[0].command(brokers, "".join(one.named() for one in same)) for same in _alike(missing)]
+
+
+def listed(rights: Iterable[Right]) -> str:
+    """`Read on topics a, b, Write on topic c`"""
+    told = []
+    for same in _alike(rights):
+        first, names = same[0], ", ".join(one.name for one in same)
+        told.append(f"{first.operation} on {first.resource}s {names}" if same[1:] else str(first))
+    return ", ".join(told)
+
+
+def _alike(rights: Iterable[Right]) -> list[list[Right]]:
+    """Those that differ in their names only, in the order of the first."""
     alike: dict[tuple[str, str, bool], list[Right]] = {}
-    for right in missing:
+    for right in rights:
         alike.setdefault((right.resource, right.operation, right.prefix), []).append(right)
-    found = []
-    for same in alike.values():
-        found.append(same[0].command(brokers, "".join(one.named() for one in same)))
-    return found
+    return list(alike.values())
 
 
 def user_of(config: Config) -> str:
