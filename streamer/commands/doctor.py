@@ -14,7 +14,7 @@ import click
 from schemas.events.batch import REASONS
 from streamer.commands.broker_down import exit_unreachable
 from streamer.commands.options import config_option
-from streamer.commands.topics import Step, plan_topics, timeout_option, wanted_topics
+from streamer.commands.topics import Step, changes, plan_topics, timeout_option, wanted_topics
 from streamer.config.model import Config
 from streamer.config.stages import in_order_of_models, prepared, undecided
 from streamer.port import LogDown
@@ -43,7 +43,6 @@ UNLISTED = {MOCK, ABSENT}
 AGAIN = "see to the topics, then run driftline doctor -c FILE again"
 NO_SETTINGS = "its settings may not be read"
 IN_ORDER = "kafka.order: model only, which auto turns to where models are in several partitions"
-LISTS = {"cleanup.policy"}
 ORDERS = {
     "topic": "each partition by itself",
     "model": "in the order of models",
@@ -146,16 +145,8 @@ def _count(number: int, what: str) -> str:
 
 def _differing(step: Step, brokers: str) -> Finding:
     """A topic that is there and is not as it should be, and the commands that change it."""
-    name, fixes = step.topic.name, []
     told = "; ".join(f"{d.setting} is {d.has}, not {d.wants}: {d.why}" for d in step.differences)
-    values = {d.setting: d.wants.rpartition(" ")[2] for d in step.differences if d.setting != "settings"}
-    partitions = values.pop("partitions", None)
-    if partitions:
-        fixes.append(f"kafka-topics --bootstrap-server {brokers} --alter --topic {name} --partitions {partitions}")
-    if values:
-        pairs = ",".join(f"{key}=[{value}]" if key in LISTS else f"{key}={value}" for key, value in values.items())
-        fixes.append(f"kafka-configs --bootstrap-server {brokers} --alter --topic {name} --add-config {pairs}")
-    return Finding("wrong", "topic", f"{name}: {told}", "; ".join(fixes))
+    return Finding("wrong", "topic", f"{step.topic.name}: {told}", "; ".join(changes(step, brokers)))
 
 
 def _rights(config: Config, found: Examination) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from streamer.config.model import Config
 from streamer.kafka.client import UNANSWERED, Deadline, Limits, connection_settings, error_of, unreachable
 from streamer.kafka.connection_trouble import together
 from streamer.kafka.diagnosis import bad_settings, diagnose, silent_logger
-from streamer.kafka.rights import REFUSALS, missing_topics
+from streamer.kafka.rights import NO_CREATE, REFUSALS, missing_topics
 from streamer.port import LogDown
 
 NO_COORDINATOR_YET = {
@@ -28,6 +28,7 @@ NO_COORDINATOR_YET = {
     KafkaError.NOT_COORDINATOR,
 }
 
+REFUSED_TO_CREATE = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 SEEN = (0, KafkaError.GROUP_ID_NOT_FOUND)
 """Codes of a group of which it is known how many members it has."""
 
@@ -208,7 +209,9 @@ class TopicAdmin:
                 self._result(future)
             except KafkaException as exception:
                 error = error_of(exception)
-                if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                if error.code() in REFUSED_TO_CREATE:
+                    outcome[name] = NO_CREATE
+                elif error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     outcome[name] = error.str()
         return outcome
 

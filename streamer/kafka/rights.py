@@ -127,6 +127,7 @@ def bridge_rights(config: Config) -> Iterator[Right]:
         yield Right("topic", control.topic, "Write", "silences are mutes", verb="bridge alertmanager")
 
 
+NO_CREATE = "our user lacks Create on it"
 REFUSALS: dict[int, Resource] = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "group",

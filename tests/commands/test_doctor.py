@@ -29,7 +29,7 @@ from streamer.commands.doctor import (
     of_registry,
     text_of,
 )
-from streamer.commands.topics import SETTINGS
+from streamer.commands.topic_settings import SETTINGS
 from streamer.config.bridges import Bridges
 from streamer.config.model import Config, Topics
 from streamer.config.schema_registry import SchemaRegistry

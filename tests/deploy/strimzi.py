@@ -6,7 +6,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from streamer.commands.topics import SETTINGS, Role, wanted_topics
+from streamer.commands.topic_settings import SETTINGS, Role
+from streamer.commands.topics import wanted_topics
 from streamer.config.model import Config
 from streamer.kafka.rights import rights
 from tests.deploy.files import DEPLOY, POD, Value, config_of, written

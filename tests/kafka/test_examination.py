@@ -158,6 +158,18 @@ def test_a_login_that_may_do_nothing_is_told_in_three_lines(world: Secured, tmp_
     assert all(f"sec-{role}" in plan.stderr for role in ROLES)
 
 
+def test_who_may_see_topics_and_not_make_them_is_told_which_right_that_is(world: Secured, tmp_path: Path) -> None:
+    path = written(tmp_path / "stranger.yaml", world.broker.at("SECURE"), world.broker.login("stranger"))
+    path.write_text(path.read_text().replace("sec-", "new-"))
+    rule = ("topic", "new-*", "Describe")
+    world.broker.grant(rule, user="stranger")
+    done = CliRunner().invoke(main, ["topics", "apply", "--create-events", "-c", str(path)])
+    world.broker.revoke(rule, user="stranger")
+    assert done.exit_code == 1
+    assert done.stderr.count(": our user lacks Create on it\n") == 1 + len(ROLES), done.output
+    assert done.stderr.count("fix: kafka-acls ") == 1
+
+
 @pytest.mark.parametrize("number", range(len(NEEDED)), ids=NEEDED)
 def test_without_any_one_the_doctor_names_it_and_the_command(world: Secured, number: int) -> None:
     right = list(rights(world.config))[number]
