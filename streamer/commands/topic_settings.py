@@ -97,9 +97,7 @@ def _durability(config: Mapping[str, str], there: int) -> Iterator[Difference]:
     if not has.isdigit():
         return
     least = int(has)
-    if least > there:
-        yield Difference(name, has, f"at most {there}", f"nothing can be written, with {there} of them")
-    elif least == there > 1:
+    if least >= there > 1:  # More than there are count as all.
         yield Difference(name, has, f"at most {there - 1}", "while one broker restarts nothing can be written")
     elif there >= DURABLE_REPLICAS and least < DURABLE_INSYNC:
         yield Difference(name, has, f"at least {DURABLE_INSYNC}", "what counts as written may be on one disk only")

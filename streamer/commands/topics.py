@@ -128,9 +128,8 @@ def _step(topic: Wanted, found: ExistingTopic | None) -> Step:
         differences.append(Difference("partitions", str(found.partitions), f"at least {topic.partitions_least}", why))
     if topic.settings and found.config is None:
         differences.append(Difference("settings", "not readable", "DescribeConfigs", "this user may not look at them"))
-    differences += (
-        differing(topic.settings, found.config, found.replicas) if topic.settings and found.config is not None else ()
-    )
+    if topic.settings and found.config is not None:
+        differences += differing(topic.settings, found.config, found.replicas)
     return Step(topic, "differs" if differences else "ok", found.partitions, tuple(differences))
 
 

@@ -13,12 +13,13 @@ GOOD = {one.name: one.value for one in SETTINGS["state"]}
     ("replicas", "insync", "wants"),
     [
         (1, "1", None),
-        (1, "2", "at most 1"),  # No write would land.
+        (1, "2", None),  # A broker takes it for one.
         (2, "1", None),
         (2, "2", "at most 1"),  # None while a broker restarts.
         (3, "1", "at least 2"),
         (3, "2", None),
         (3, "3", "at most 2"),
+        (3, "4", "at most 2"),
         (3, None, None),  # A broker that does not tell.
     ],
 )
