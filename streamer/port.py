@@ -217,7 +217,7 @@ class Surroundings(NamedTuple):
     topics: Mapping[str, Topic] | None = None  # those of ours that exist; None before the first look
     hidden: frozenset[str] = frozenset()  # topics of ours that we may not see, whether they exist or not
     unread: frozenset[str] = frozenset()  # topics that stage 1 has yet to write to, since it has not read all there is
-    lacking: str | None = None  # rights that we need and do not have, in words; looked for while something waits
+    lacking: str | None = None  # rights that we need and do not have, in words; of all but topics while something waits
     overlooked: Unread = MappingProxyType({})
     to_share: Mapping[str, frozenset[Partition]] = MappingProxyType({})  # of that, what is for us to have shared out
 

@@ -12,8 +12,8 @@ from streamer.service.run import EXIT_UNREACHABLE
 
 
 def exit_unreachable(error: LogDown) -> NoReturn:
-    """The name of the trouble, why, and the fix on stderr; exit 69."""
+    """The name of the trouble, why, and each fix on a line of its own, on stderr; exit 69."""
     click.echo(f"driftline: {error.event}: {error}", err=True)
-    if error.fix:
-        click.echo(f"  fix: {error.fix}", err=True)
+    for fix in filter(None, error.fix.split("; ")):
+        click.echo(f"  fix: {fix}", err=True)
     sys.exit(EXIT_UNREACHABLE)

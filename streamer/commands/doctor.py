@@ -14,7 +14,7 @@ import click
 from schemas.events.batch import REASONS
 from streamer.commands.broker_down import exit_unreachable
 from streamer.commands.options import config_option
-from streamer.commands.topics import Step, plan_topics, timeout_option, wanted_topics
+from streamer.commands.topics import Step, changes, plan_topics, timeout_option, wanted_topics
 from streamer.config.model import Config
 from streamer.config.stages import in_order_of_models, prepared, undecided
 from streamer.port import LogDown
@@ -34,7 +34,15 @@ CLOCK_REASONS = {
     "bad_time": "fields.time: where the time is; driftline explain -c FILE --topic TOPIC --record 1 shows it",
 }
 MOCK = "cannot be asked: librdkafka's mock cluster knows nothing of it"
-LISTS = {"cleanup.policy"}
+EVERYTHING = "our user may do everything; the brokers have no authorizer, or one that takes it for a super user"
+ABSENT = "not known before the topics above are made"
+HIDDEN = "not known before the topics above may be seen"
+UNTOLD = "the broker does not tell"
+UNLISTED = {MOCK, ABSENT}
+"""Of these it is all that there is, or nearly."""
+AGAIN = "see to the topics, then run driftline doctor -c FILE again"
+NO_SETTINGS = "its settings may not be read"
+IN_ORDER = "kafka.order: model only, which auto turns to where models are in several partitions"
 ORDERS = {
     "topic": "each partition by itself",
     "model": "in the order of models",
@@ -58,10 +66,25 @@ class Finding(NamedTuple):
 
 
 def findings(config: Config, found: Examination) -> Iterator[Finding]:
-    """What an examination means, in the order in which things depend on each other."""
+    """What an examination means, in the order in which things depend on each other. What has one cause is one line."""
+    from streamer.kafka.rights import NAME, user_of
+
+    explained = False
+    for one in _findings(config, found):
+        if NAME in one.fix and not explained:
+            explained = True
+            who = f"NAME is {user_of(config)}"
+            yield one if who in one.fix else one._replace(fix=f"{one.fix}; {who}")
+        else:
+            yield one
+
+
+def _findings(config: Config, found: Examination) -> Iterator[Finding]:
     protocol = config.kafka.client.get("security.protocol", "PLAINTEXT")
     there = f"cluster {found.cluster.id}, {_count(len(found.brokers), 'broker')}"
     yield Finding("ok", "cluster", f"{config.kafka.brokers} let us in by {protocol}; {there}")
+    for lost in filter(None, found.asked.values()):
+        yield Finding("wrong", "broker", lost.why, lost.fix)
     for address, trouble in found.brokers.items():
         if trouble is None:
             yield Finding("ok", "broker", f"{address} answers")
@@ -71,15 +94,12 @@ def findings(config: Config, found: Examination) -> Iterator[Finding]:
     yield from _rights(config, found)
     if found.transactions is None:
         yield Finding("ok", "transactions", "one was begun and aborted")
-    elif found.transactions.event != "not_authorized":
+    elif found.transactions.event != "not_authorized":  # That is said where rights are.
         yield Finding("wrong", "transactions", found.transactions.why, found.transactions.fix)
-    else:
-        yield Finding("?", "transactions", "not without the right above")
 
 
 def _topics(config: Config, found: Examination) -> Iterator[Finding]:
-    from streamer.config.problems import did_you_mean
-    from streamer.kafka.rights import missing_topic, read_by_pattern
+    from streamer.kafka.rights import missing_topics, read_by_pattern
 
     for pattern in config.topics.patterns():
         names = config.topics.matched(pattern, found.cluster.topics)
@@ -90,22 +110,33 @@ def _topics(config: Config, found: Examination) -> Iterator[Finding]:
             told = f"{pattern} matches no topic that we may see: there is none yet, or {right} is missing"
             yield Finding("?", "pattern", told, right.command(config.kafka.brokers))
     config = config.reading(found.cluster.topics)
-    for step in plan_topics(wanted_topics(config, found.existing), found.existing):
+    steps = plan_topics(wanted_topics(config, found.existing), found.existing)
+    if found.shown is not None:
+        shown = ((step.topic.name, found.shown[step.topic.name].code) for step in steps)
+        lost = {name: code for name, code in shown if code}
+        for trouble in missing_topics(config, lost, found.cluster.topics):
+            yield Finding("wrong", "topic", trouble.why, trouble.fix)
+    for step in steps:
         name = step.topic.name
         if found.shown is None:
             number = found.cluster.topics.get(name)
             told = "the mock cluster makes it at its first use" if number is None else _count(number, "partition")
             yield Finding("?" if number is None else "ok", "topic", f"{name}: {told}")
         elif found.shown[name].code:
-            near = did_you_mean(name, found.cluster.topics) if name in config.topics.named() else ""
-            trouble = missing_topic(config, name, found.shown[name].code, near)
-            yield Finding("wrong", "topic", trouble.why, trouble.fix)
+            continue
         elif [d.setting for d in step.differences] == ["settings"]:
-            yield Finding("?", "topic", f"{name}: {_count(step.partitions, 'partition')}; its settings may not be read")
+            yield _unread(name, step.partitions, found)
         elif step.differences:
             yield _differing(step, config.kafka.brokers)
         else:
             yield Finding("ok", "topic", f"{name}: {_count(step.partitions, 'partition')}, as it should be")
+
+
+def _unread(name: str, partitions: int, found: Examination) -> Finding:
+    """A topic whose settings were not told; where that is for want of a right, that is a line of its own."""
+    allowed = (found.shown or {})[name].allowed
+    known = allowed is not None and "DescribeConfigs" not in allowed
+    return Finding("ok" if known else "?", "topic", f"{name}: {_count(partitions, 'partition')}; {NO_SETTINGS}")
 
 
 def _count(number: int, what: str) -> str:
@@ -114,48 +145,65 @@ def _count(number: int, what: str) -> str:
 
 def _differing(step: Step, brokers: str) -> Finding:
     """A topic that is there and is not as it should be, and the commands that change it."""
-    name, fixes = step.topic.name, []
     told = "; ".join(f"{d.setting} is {d.has}, not {d.wants}: {d.why}" for d in step.differences)
-    values = {d.setting: d.wants.rpartition(" ")[2] for d in step.differences if d.setting != "settings"}
-    partitions = values.pop("partitions", None)
-    if partitions:
-        fixes.append(f"kafka-topics --bootstrap-server {brokers} --alter --topic {name} --partitions {partitions}")
-    if values:
-        pairs = ",".join(f"{key}=[{value}]" if key in LISTS else f"{key}={value}" for key, value in values.items())
-        fixes.append(f"kafka-configs --bootstrap-server {brokers} --alter --topic {name} --add-config {pairs}")
-    return Finding("wrong", "topic", f"{name}: {told}", "; ".join(fixes))
+    return Finding("wrong", "topic", f"{step.topic.name}: {told}", "; ".join(changes(step, brokers)))
 
 
 def _rights(config: Config, found: Examination) -> Iterator[Finding]:
+    """Each that we have or lack; those that only a command lacks and those that are not known by their reason."""
     from streamer.kafka.examination import verdicts
-    from streamer.kafka.rights import rights
+    from streamer.kafka.rights import commands, listed, rights
 
     config = config.reading(found.cluster.topics)
-    needed = set(rights(config))
-    for right, has in verdicts(prepared(config, found.cluster.topics), found):
-        fix = right.command(config.kafka.brokers)
+    needed = list(rights(config))
+    judged = list(verdicts(prepared(config, found.cluster.topics), found))
+    if found.everything and not any(has is False for _, has in judged):
+        yield Finding("ok", "rights", f"all {len(needed)} that are needed: {EVERYTHING}")
+        return
+    lacking: dict[str, list[Right]] = {}
+    unknown: dict[tuple[str, str], list[Right]] = {}
+    for right, has in judged:
         if right not in needed:  # It may come to the order of models, and then to a topic and a group more.
             if has is False:
-                yield Finding("?", "right", f"{right} is missing, for kafka.order: model only: {right.why}", fix)
+                lacking.setdefault(IN_ORDER, []).append(right)
         elif has:
             yield Finding("ok", "right", str(right))
         elif has is None:
-            yield Finding("?", "right", f"{right}: {_why_unknown(right, found)}")
-        elif right.verb == "run":
-            yield Finding("wrong", "right", f"{right} is missing: {right.why}", fix)
-        else:
-            yield Finding("?", "right", f"{right} is missing, for {right.verb} only: {right.why}", fix)
+            unknown.setdefault(_why_unknown(right, found), []).append(right)
+        elif right.verb != "run":
+            lacking.setdefault(f"{right.verb} only", []).append(right)
+        elif not _hidden(right, found):  # Else its topic has a line, which names it.
+            told = f"{right} is missing: {right.why}"
+            yield Finding("wrong", "right", told, right.command(config.kafka.brokers))
+    for verb, missing in lacking.items():
+        told = f"{listed(missing)} {'are' if missing[1:] else 'is'} missing, for {verb}: "
+        told += ", ".join(dict.fromkeys(right.why for right in missing))
+        yield Finding("?", "right", told, "; ".join(commands(missing, config.kafka.brokers)))
+    for (why, fix), these in unknown.items():
+        said = f"{len(these)} needed" if why in UNLISTED and these[1:] else listed(these)
+        yield Finding("?", "rights" if these[1:] else "right", f"{said}: {why}", fix)
 
 
-def _why_unknown(right: Right, found: Examination) -> str:
+def _hidden(right: Right, found: Examination) -> bool:
+    """Whether it is about a topic that we may not even see."""
+    from streamer.kafka.rights import REFUSALS
+
+    shown = (found.shown or {}).get(right.name) if right.resource == "topic" else None
+    return shown is not None and shown.code in REFUSALS
+
+
+def _why_unknown(right: Right, found: Examination) -> tuple[str, str]:
+    """The reason, and what to do about it."""
     if found.shown is None:
-        return MOCK
+        return MOCK, ""
     if right.resource == "group" and right.verb != "run":
-        return f"it is for {right.verb} only, and not asked"
+        return f"it is for {right.verb} only, and not asked", f"driftline {right.verb} says so where it is missing"
     if right.resource == "transactional-id":
-        return "no transaction could be tried"
+        return "no transaction could be tried", "see transactions below"
+    if _hidden(right, found):
+        return HIDDEN, AGAIN
     missing = right.resource == "topic" and right.name not in found.existing
-    return "the topic cannot be seen" if missing else "the broker does not tell"
+    return (ABSENT, AGAIN) if missing else (UNTOLD, "start the service: /readyz names what it is refused")
 
 
 def of_registry(config: Config) -> Iterator[Finding]:
@@ -221,7 +269,9 @@ def of_clocks(config: Config, found: Examination, now_ms: int) -> Iterator[Findi
 def clock_findings(newest_ms: int | None, clocks: Counter[str], count: int, now_ms: int) -> Iterator[Finding]:
     """newest_ms: the newest record's; clocks: of `count` events what is wrong with their times, by reason."""
     if newest_ms is None:
-        yield Finding("?", "clocks", "there is no record whose time could be compared")
+        yield Finding(
+            "?", "clocks", "there is no record yet whose time could be compared: run doctor again once events come"
+        )
         return
     ahead_s = (newest_ms - now_ms) / 1000
     if ahead_s > CLOCK_AHEAD_S:

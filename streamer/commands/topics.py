@@ -15,6 +15,16 @@ import click
 
 from streamer.commands.broker_down import exit_unreachable
 from streamer.commands.options import config_option
+from streamer.commands.topic_settings import (
+    DURABLE_INSYNC,
+    DURABLE_REPLICAS,
+    MIN_INSYNC,
+    SETTINGS,
+    Difference,
+    Role,
+    Setting,
+    differing,
+)
 from streamer.config import model as cfg
 from streamer.config.stages import prepared
 from streamer.port import LogDown
@@ -27,14 +37,8 @@ EXIT_CHANGES = 1
 TIMEOUT_S = 10.0
 PARTITIONS = 6
 """Of an event topic made by --create-events: room to grow to six instances."""
-MINUTE_MS, DAY_MS = 60_000, 86_400_000
-DURABLE_REPLICAS = 3
-
-Role = Literal[
-    "events", "feedback", "labels", "verdicts", "control",
-    "alerts", "heartbeats", "state", "dead_letter", "windows", "incidents", "shadow", "ordered", "review",
-]  # fmt: skip
-Rule = Literal["is", "at least", "at most"]
+LISTS = {"cleanup.policy"}
+"""Settings whose value `kafka-configs` wants in brackets."""
 
 PLAN_EPILOG = """\b
 Examples:
@@ -45,63 +49,6 @@ Examples:
   driftline topics apply -c driftline.yaml
   driftline topics apply -c driftline.yaml --create-events   # the topic of events, too
 """
-
-
-class Setting(NamedTuple):
-    """A topic setting: the value it is created with, which others do as well, and what it is for."""
-
-    name: str
-    value: str
-    rule: Rule
-    why: str
-
-
-ALERTS = (
-    Setting("cleanup.policy", "compact,delete", "is", "the last record of each alert outlives its history"),
-    Setting("min.compaction.lag.ms", str(7 * DAY_MS), "at least", "every transition stays readable for a week"),
-    Setting("retention.ms", str(30 * DAY_MS), "at least", "an alert can be looked up for a month"),
-)
-SETTINGS: dict[Role, tuple[Setting, ...]] = {
-    "events": (),
-    "feedback": (),
-    "labels": (),
-    "verdicts": (),
-    "control": (
-        Setting("cleanup.policy", "delete", "is", "every command counts, and none has a key"),
-        Setting("retention.ms", str(30 * DAY_MS), "at least", "who did what can be looked up for a month"),
-    ),
-    "alerts": ALERTS,
-    "incidents": ALERTS,
-    "shadow": ALERTS,
-    "heartbeats": (
-        Setting("cleanup.policy", "compact,delete", "is", "the last sign of life outlives the others"),
-        Setting("retention.ms", str(7 * DAY_MS), "at least", "a week of ticks to replay silence from"),
-    ),
-    "state": (
-        Setting("cleanup.policy", "compact", "is", "a snapshot that was deleted by age is a lost baseline"),
-        Setting("segment.bytes", str(32 << 20), "at most", "the active segment is never compacted, a restore reads it"),
-        Setting("segment.ms", str(10 * MINUTE_MS), "at most", "likewise where there is little traffic"),
-        Setting("min.cleanable.dirty.ratio", "0.3", "at most", "compact before the topic has doubled"),
-        Setting("min.compaction.lag.ms", str(2 * MINUTE_MS), "at least", "earlier snapshots remain as a fallback"),
-        Setting("max.compaction.lag.ms", str(60 * MINUTE_MS), "at most", "a restore never reads more than an hour"),
-    ),
-    "dead_letter": (
-        Setting("cleanup.policy", "delete", "is", "rejected records may have equal keys, or none"),
-        Setting("retention.ms", str(14 * DAY_MS), "at least", "two weeks to look at them and feed them back"),
-    ),
-    "ordered": (
-        Setting("cleanup.policy", "delete", "is", "every record counts, and none has a key"),
-        Setting("retention.ms", str(7 * DAY_MS), "at least", "a week of alerts can be replayed exactly"),
-    ),
-    "review": (
-        Setting("cleanup.policy", "compact,delete", "is", "an item whose event was erased is gone, too"),
-        Setting("retention.ms", str(30 * DAY_MS), "at least", "a month to answer"),
-    ),
-    "windows": (
-        Setting("cleanup.policy", "delete", "is", "every window has a key of its own"),
-        Setting("retention.ms", str(30 * DAY_MS), "at least", "a month to compare with"),
-    ),
-}
 
 
 OWNED: tuple[Role, ...] = ("control",)
@@ -117,13 +64,6 @@ class Wanted(NamedTuple):
     partitions_least: int
     create: bool
     settings: tuple[Setting, ...]
-
-
-class Difference(NamedTuple):
-    setting: str
-    has: str
-    wants: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,31 +128,31 @@ def _step(topic: Wanted, found: ExistingTopic | None) -> Step:
         differences.append(Difference("partitions", str(found.partitions), f"at least {topic.partitions_least}", why))
     if topic.settings and found.config is None:
         differences.append(Difference("settings", "not readable", "DescribeConfigs", "this user may not look at them"))
-    for setting in topic.settings if found.config is not None else ():
-        has = (found.config or {}).get(setting.name, "unknown")
-        if not _satisfies(has, setting):
-            relation = "" if setting.rule == "is" else f"{setting.rule} "
-            differences.append(Difference(setting.name, has, f"{relation}{setting.value}", setting.why))
+    if topic.settings and found.config is not None:
+        differences += differing(topic.settings, found.config, found.replicas)
     return Step(topic, "differs" if differences else "ok", found.partitions, tuple(differences))
-
-
-def _satisfies(has: str, setting: Setting) -> bool:
-    if setting.rule == "is":
-        return {part.strip() for part in has.split(",")} == set(setting.value.split(","))
-    try:
-        value, limit = float(has), float(setting.value)
-    except ValueError:
-        return False
-    if value == -1:  # Kafka's "no limit", for retention
-        value = float("inf")
-    return value >= limit if setting.rule == "at least" else value <= limit
 
 
 MARKS = {"ok": " ", "create": "+", "missing": "!", "differs": "~"}
 
 
-def plan_text(steps: Sequence[Step]) -> str:
-    """The plan as lines: a mark, role, topic, what is to be done, and below it each setting concerned."""
+def changes(step: Step, brokers: str) -> list[str]:
+    """The commands that make a topic what it should be."""
+    values = {d.setting: d.wants.rpartition(" ")[2] for d in step.differences if d.setting != "settings"}
+    partitions, found = values.pop("partitions", None), []
+    at = f"--bootstrap-server {brokers} --alter --topic {step.topic.name}"
+    if partitions:
+        found.append(f"kafka-topics {at} --partitions {partitions}")
+    if values:
+        pairs = ",".join(f"{key}=[{value}]" if key in LISTS else f"{key}={value}" for key, value in values.items())
+        found.append(f"kafka-configs {at} --add-config {pairs}")
+    return found
+
+
+def plan_text(steps: Sequence[Step], brokers: str) -> str:
+    """The plan as lines: a mark, role, topic, what is to be done, and below it each setting concerned, and the commands
+    for what this command leaves alone.
+    """
     width = max(len(step.topic.name) for step in steps)
     lines = []
     for step in steps:
@@ -229,6 +169,16 @@ def plan_text(steps: Sequence[Step]) -> str:
             case "differs":
                 lines.append(f"{head}  differs, {count}")
                 lines += [f"    ~ {d.setting}: {d.has} -> {d.wants}  # {d.why}" for d in step.differences]
+                lines += [f"    fix: {command}" for command in changes(step, brokers)]
+    unknown = [step.topic.name for step in steps if step.action == "missing"]
+    if unknown and any(step.action == "create" for step in steps):
+        widest = max(step.partitions for step in steps if step.action == "create")
+        lines.append(
+            f"  How many partitions {', '.join(unknown)} will have is not known: {widest} are enough for as many;"
+        )
+        lines.append(
+            "  the state topic needs those of the widest. Make the topics of events first, or give --partitions N."
+        )
     return "\n".join([*lines, summary(steps)])
 
 
@@ -284,8 +234,8 @@ def plan(
     config_path: Path, partitions: int | None, replicas: int | None, create_events: bool, timeout_s: float, check: bool
 ) -> None:
     """Show what `apply` would do. Changes nothing. Exit 1 when a topic does not exist."""
-    _, steps = _look(config_path, partitions, create_events, timeout_s)
-    click.echo(plan_text(steps))
+    _, steps, brokers = _look(config_path, partitions, create_events, timeout_s)
+    click.echo(plan_text(steps, brokers))
     if any(step.action in ("create", "missing") or (check and step.action == "differs") for step in steps):
         sys.exit(EXIT_CHANGES)
 
@@ -301,10 +251,9 @@ def apply(
     """
     from streamer.kafka.admin import Creation
 
-    admin, steps = _look(config_path, partitions, create_events, timeout_s)
-    click.echo(plan_text(steps))
-    # With three replicas a record must be on two before it counts, or the exactly-once promise ends with one disk.
-    durable = {"min.insync.replicas": "2"} if (replicas or 0) >= DURABLE_REPLICAS else {}
+    admin, steps, brokers = _look(config_path, partitions, create_events, timeout_s)
+    click.echo(plan_text(steps, brokers))
+    durable = {MIN_INSYNC: str(DURABLE_INSYNC)} if (replicas or 0) >= DURABLE_REPLICAS else {}
     new = [
         Creation(s.topic.name, s.partitions, replicas or -1, {x.name: x.value for x in s.topic.settings} | durable)
         for s in steps
@@ -316,13 +265,16 @@ def apply(
         exit_unreachable(error)
     for name, why in outcome.items():
         click.echo(f"created {name}" if why is None else f"could not create {name}: {why}", err=why is not None)
+    for fix in create_fixes(outcome, brokers):
+        click.echo(f"  fix: {fix}", err=True)
     if any(outcome.values()) or any(step.action == "missing" for step in steps):
         sys.exit(EXIT_CHANGES)
 
 
 def _look(
     config_path: Path, partitions: int | None, create_events: bool, timeout_s: float
-) -> tuple[TopicAdmin, list[Step]]:
+) -> tuple[TopicAdmin, list[Step], str]:
+    """The brokers, what there is to do, and where they are."""
     config = load_or_exit(config_path)
     from streamer.kafka.admin import TopicAdmin
 
@@ -337,7 +289,17 @@ def _look(
         exit_unreachable(error)
     for pattern in config.topics.patterns():
         click.echo(pattern_text(pattern, config.topics.matched(pattern, found)))
-    return admin, plan_topics(wanted_topics(config, found, partitions, create_events), found)
+    steps = plan_topics(wanted_topics(config, found, partitions, create_events), found)
+    return admin, steps, config.kafka.brokers
+
+
+def create_fixes(outcome: Mapping[str, str | None], brokers: str) -> list[str]:
+    """What to do where we may not make topics; outcome: by topic why it was not made."""
+    from streamer.kafka.rights import NO_CREATE, Right, commands
+
+    refused = [Right("topic", name, "Create", "it is made") for name, why in outcome.items() if why == NO_CREATE]
+    other = "or let somebody make them who may, as the plan has them: the service itself never needs Create"
+    return [*commands(refused, brokers), other] if refused else []
 
 
 def _prepared(config: cfg.Config, admin: TopicAdmin, there: Mapping[str, int]) -> cfg.Config:

@@ -17,8 +17,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 
 from streamer.config.model import Config
 from streamer.kafka.client import UNANSWERED, Deadline, Limits, connection_settings, error_of, unreachable
+from streamer.kafka.connection_trouble import together
 from streamer.kafka.diagnosis import bad_settings, diagnose, silent_logger
-from streamer.kafka.rights import REFUSALS, missing_topic
+from streamer.kafka.rights import NO_CREATE, REFUSALS, missing_topics
 from streamer.port import LogDown
 
 NO_COORDINATOR_YET = {
@@ -27,6 +28,7 @@ NO_COORDINATOR_YET = {
     KafkaError.NOT_COORDINATOR,
 }
 
+REFUSED_TO_CREATE = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 SEEN = (0, KafkaError.GROUP_ID_NOT_FOUND)
 """Codes of a group of which it is known how many members it has."""
 
@@ -120,7 +122,7 @@ class TopicAdmin:
                 shown[name] = Shown(error_of(exception).code())
                 continue
             replicas = min((len(partition.replicas) for partition in topic.partitions), default=0)
-            shown[name] = Shown(0, _operations(topic), len(topic.partitions), replicas)
+            shown[name] = Shown(0, operations_of(topic), len(topic.partitions), replicas)
         return shown
 
     def group(self, name: str) -> Shown:
@@ -136,12 +138,20 @@ class TopicAdmin:
             ).values()
             try:
                 group = self._result(future)
-                return Shown(0, _operations(group), len(group.members))
+                return Shown(0, operations_of(group), len(group.members))
             except KafkaException as exception:
                 code = error_of(exception).code()
                 if code not in NO_COORDINATOR_YET or deadline.over():
                     return Shown(code)
                 time.sleep(deadline.slice(0.2))
+
+    def may_do_everything(self) -> bool:
+        """Whether there is no authorizer, or one that takes us for a super user: we might even be a broker."""
+        future = self._client.describe_cluster(include_authorized_operations=True, request_timeout=self._timeout_s)
+        try:
+            return "ClusterAction" in (operations_of(self._result(future)) or ())
+        except KafkaException:
+            return False
 
     def may_see(self, name: str) -> bool:
         """Whether we are allowed to know of a topic."""
@@ -150,9 +160,10 @@ class TopicAdmin:
     def find(self, names: Iterable[str]) -> dict[str, ExistingTopic]:
         """Those of the topics that exist. LogDown, too, where a topic may not be described."""
         shown = self.topics(names)
-        for name, topic in shown.items():
-            if topic.code not in (0, KafkaError.UNKNOWN_TOPIC_OR_PART):
-                raise missing_topic(self._config, name, topic.code).down()
+        lost = {name: topic.code for name, topic in shown.items()}
+        lost = {name: code for name, code in lost.items() if code not in (0, KafkaError.UNKNOWN_TOPIC_OR_PART)}
+        if lost:
+            raise together(missing_topics(self._config, lost)).down()
         return self.existing(shown)
 
     def existing(self, shown: Mapping[str, Shown]) -> dict[str, ExistingTopic]:
@@ -198,12 +209,14 @@ class TopicAdmin:
                 self._result(future)
             except KafkaException as exception:
                 error = error_of(exception)
-                if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                if error.code() in REFUSED_TO_CREATE:
+                    outcome[name] = NO_CREATE
+                elif error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     outcome[name] = error.str()
         return outcome
 
 
-def _operations(described: Any) -> frozenset[str] | None:
+def operations_of(described: Any) -> frozenset[str] | None:
     """`frozenset({"Read", "DescribeConfigs"})`."""
     found = described.authorized_operations
     return None if found is None else frozenset(one.name.title().replace("_", "") for one in found)

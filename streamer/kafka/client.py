@@ -13,11 +13,10 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.events.batch import Record
 from streamer.config.model import Config
-from streamer.config.problems import did_you_mean
-from streamer.kafka.connection_trouble import Trouble
+from streamer.kafka.connection_trouble import Trouble, together
 from streamer.kafka.diagnosis import advertised, bad_settings, diagnose, reached, unseen
 from streamer.kafka.offset_metadata import from_text
-from streamer.kafka.rights import missing_topic, refusal
+from streamer.kafka.rights import missing_topic, missing_topics, refusal
 from streamer.port import Committed, LogDown, Partition
 
 DETAIL_MAX = 80
@@ -248,7 +247,10 @@ def _committed(
 def partition_counts(
     client: Producer | Consumer | AdminClient, config: Config, limits: Limits, topics: Iterable[str]
 ) -> dict[str, int]:
-    """Partition count of each topic. LogDown when no broker answers or a topic is missing, with the reason."""
+    """Partition count of each topic, also where one has several parts to play, as the topic of alerts. LogDown when no
+    broker answers or a topic is missing, with the reason.
+    """
+    topics = list(dict.fromkeys(topics))
     found = metadata(client, config, limits)
     if (found.cluster_id or "").startswith(MOCK_CLUSTER):
         owner = Producer({"bootstrap.servers": config.kafka.brokers, "log_level": 0})
@@ -279,12 +281,8 @@ def metadata(
 def absent(config: Config, missing: list[str], there: Iterable[str], seconds: float) -> Trouble:
     """Why these topics are not seen: each does not exist, or we may not see it."""
     codes = unseen(connection_settings(config), missing, seconds)
-    others = set(there) - set(config.topics.names())
-    near = {topic: did_you_mean(topic, others) if topic in config.topics.named() else "" for topic in missing}
-    code = KafkaError.UNKNOWN_TOPIC_OR_PART
-    troubles = [missing_topic(config, topic, codes.get(topic, code), near[topic]) for topic in missing]
-    fixes = dict.fromkeys(trouble.fix for trouble in troubles)
-    return Trouble(troubles[0].event, "; ".join(trouble.why for trouble in troubles), "; ".join(fixes))
+    found = {topic: codes.get(topic, KafkaError.UNKNOWN_TOPIC_OR_PART) for topic in missing}
+    return together(missing_topics(config, found, there))
 
 
 class Probe:

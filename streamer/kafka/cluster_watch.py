@@ -1,7 +1,8 @@
 """What the service depends on, looked at every few seconds from a thread of its own: a broker that answers, topics that
-are there, and that are still the same ones; and while something does not get on, the rights that we lack. The clients
-tell none of it: a consumer waits for a broker in silence, a topic that was deleted and made anew looks to it like one
-that lost its records, and one that we may not see like one that is not there.
+are there, and that are still the same ones; and the rights that we lack: those on topics at each look, for what nobody
+writes to yet makes nothing wait, the others while something does not get on. The clients tell none of it: a consumer
+waits for a broker in silence, a topic that was deleted and made anew looks to it like one that lost its records, and
+one that we may not see like one that is not there.
 """
 
 from __future__ import annotations
@@ -9,19 +10,20 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from streamer.config.model import Config
+from streamer.kafka.admin import operations_of
 from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
 from streamer.kafka.connection_trouble import Trouble
 from streamer.kafka.diagnosis import bad_settings, silent_logger
 from streamer.kafka.examination import missing_rights
 from streamer.kafka.fencing import Fencing
 from streamer.kafka.overlooked import Overlooked
-from streamer.kafka.rights import REFUSALS
+from streamer.kafka.rights import REFUSALS, not_allowed, rights
 from streamer.kafka.upstream import NOTHING, Upstream
 from streamer.port import LogDown, Surroundings, Topic
 
@@ -58,6 +60,7 @@ class ClusterWatch:
         self._told, self._waits = told, waits
         self._lacks: Callable[[], Trouble | None] = lambda: lacks(config, ANSWER_S)
         self._lacking: str | None = None
+        self._config, self._short = config, ""
         self._hidden: frozenset[str] = frozenset()
         self._rights_due_s = 0.0
         self._overlooked = Overlooked(config, every_s / 2)  # A look that was asked for may follow another at once.
@@ -122,7 +125,9 @@ class ClusterWatch:
             self._upstream.commits.close()
 
     def _rights(self, found: Surroundings) -> str | None:
-        """What we lack, as last looked for: as soon as something waits or another topic is hidden, and then seldom."""
+        """What we lack, as last looked for: as soon as something waits or another topic is hidden, and then seldom. Of
+        topics that we see it is known at once.
+        """
         hidden, self._hidden = self._hidden, found.hidden
         if not found.hidden and not self._waits():
             self._lacking, self._rights_due_s = None, 0.0
@@ -131,7 +136,7 @@ class ClusterWatch:
             with contextlib.suppress(LogDown, *UNANSWERED):  # Then the next look at the broker tells more.
                 trouble = self._lacks()
                 self._lacking = f"{trouble.why}; {trouble.fix}" if trouble is not None else None
-        return self._lacking
+        return self._lacking or self._short or None
 
     def _ask(self) -> Surroundings:
         """One look. KafkaException or TimeoutError where nobody answers."""
@@ -143,24 +148,39 @@ class ClusterWatch:
         there = {name: len(found.topics[name].partitions) for name in names if name in found.topics}
         self._first = self._first if self.looks else frozenset(there).union(self._topics.named())
         mock = (found.cluster_id or "").startswith(MOCK_CLUSTER)  # It knows no ids, and answers no such question.
-        ids, hidden = ({}, set[str]()) if mock else self._described(names)
+        ids, hidden, allowed = ({}, set[str](), {}) if mock else self._described(names)
+        self._short = self._short_of(self._config.reading(found.topics), allowed)
         topics = {n: Topic(count, ids.get(n, ""), n not in self._first) for n, count in there.items() if count}
         upstream = None if mock else self._upstream
         unread = upstream.unread(self._client, ours.events, topics) if upstream is not None else NOTHING
         overlooked = ({}, {}) if mock else self._overlooked.look(self._client, there, ANSWER_S)
         return Surroundings(None, topics, frozenset(hidden - set(topics)), unread, None, *overlooked)
 
-    def _described(self, ours: list[str]) -> tuple[dict[str, str], set[str]]:
-        """The ids of our topics, and which of them we may not see."""
+    def _described(self, ours: list[str]) -> tuple[dict[str, str], set[str], dict[str, frozenset[str]]]:
+        """The ids of our topics, which of them we may not see, and what we may do with those that we see."""
         assert self._client is not None
-        ids, hidden = dict[str, str](), set[str]()
+        ids, hidden, allowed = dict[str, str](), set[str](), dict[str, frozenset[str]]()
         names = TopicCollection(list(dict.fromkeys(ours)))
-        for name, future in self._client.describe_topics(names, request_timeout=ANSWER_S).items():
+        asked = {"include_authorized_operations": True, "request_timeout": ANSWER_S}
+        for name, future in self._client.describe_topics(names, **asked).items():
             try:
-                ids[name] = str(future.result(ANSWER_S + 1).topic_id)
+                topic = future.result(ANSWER_S + 1)
             except KafkaException as exception:  # Not there, deleted between the two questions, or an old broker.
                 if error_of(exception).code() in REFUSALS:
                     hidden.add(name)
             except TimeoutError:
                 pass
-        return ids, hidden
+            else:
+                ids[name] = str(topic.topic_id)
+                operations = operations_of(topic)
+                if operations is not None:
+                    allowed[name] = operations
+        return ids, hidden, allowed
+
+    @staticmethod
+    def _short_of(config: Config, allowed: Mapping[str, frozenset[str]]) -> str:
+        """Rights on topics that we see and that lack, in words; empty where there are none."""
+        needed = (right for right in rights(config) if right.resource == "topic" and right.verb == "run")
+        lacking = [right for right in needed if right.operation not in allowed.get(right.name, {right.operation})]
+        trouble = not_allowed(config, lacking) if lacking else None
+        return f"{trouble.why}; {trouble.fix}" if trouble is not None else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from streamer.port import LogDown, LogRefused
@@ -43,6 +43,12 @@ class Trouble(NamedTuple):
         return kind(self.why, self.event, self.fix)
 
 
+def together(troubles: Sequence[Trouble]) -> Trouble:
+    """All of it as one, under the name of the first."""
+    fixes = dict.fromkeys(fix for one in troubles for fix in one.fix.split("; "))
+    return Trouble(troubles[0].event, "; ".join(one.why for one in troubles), "; ".join(fixes))
+
+
 class Cause(NamedTuple):
     """What a line that matches means. `{0}` is its group, `{protocol}` our security.protocol."""
 
@@ -59,9 +65,12 @@ def _cause(event: str, line: str, why: str, fix: str, unless: str = "-") -> Caus
 
 ADVERTISED = " (an address that the broker says of itself, in its advertised.listeners)"
 SPEAKS_TLS, CERTIFICATE = "speaks TLS", "broker's certificate: "
+HANGS_UP, SILENT = "hangs up on who says nothing", "takes a connection and says nothing"
 """What `diagnosis` adds to librdkafka's lines where it had to look itself."""
 TLS_OFF = "set kafka.client security.protocol to PLAINTEXT (SASL_PLAINTEXT with a login), or use the TLS port"
 TLS_ON = "set kafka.client security.protocol to SSL (SASL_SSL with a login) and ssl.ca.location, or use the plain port"
+CLOSED = "the connection is closed before anything is said"
+CLOSED_FIX = "look into the broker's log: a proxy without a broker or a limit on connections does that, too"
 CAUSES = (
     # The first that matches a line counts, and of several lines the first in this order.
     _cause(
@@ -120,7 +129,7 @@ CAUSES = (
     ),
     _cause(
         "authentication_failed",
-        r"mechanism handshake failed|SASL",
+        r"mechanism handshake failed|^(?!Configuration property).*SASL",  # It says that of a setting without effect.
         "the login failed",
         "check kafka.client sasl.mechanisms and what belongs to it",
     ),
@@ -130,6 +139,7 @@ CAUSES = (
         "the broker wants a certificate of ours, and takes none or not this one",
         "set kafka.client ssl.certificate.location and ssl.key.location to a pair that the broker trusts",
     ),
+    _cause("unreachable", HANGS_UP, CLOSED, CLOSED_FIX),
     _cause(
         "tls_mismatch",
         rf"{SPEAKS_TLS}|Invalid response size 352\d{{6}} ",  # 0x1503....: the head of a TLS alert.
@@ -173,11 +183,12 @@ CAUSES = (
         "{0}",
         "check the address in kafka.brokers, routes and firewalls",
     ),
+    _cause("unreachable", r"Disconnected", CLOSED, CLOSED_FIX),
     _cause(
         "unreachable",
-        r"Disconnected",
-        "the connection is closed before anything is said",
-        "look into the broker's log: a proxy or a limit on connections does that, too",
+        SILENT,
+        "the connection is taken, and nothing is said",
+        "see whether a broker is behind the address: a proxy that has none does that, and a broker that stands still",
     ),
 )
 ADDRESS = re.compile(r"(?:^|\s)(?:[a-z_]+://)?(\S+:\d+)(?:/(?:bootstrap|\d+))?: ")
@@ -194,6 +205,12 @@ def address_of(line: str) -> str:
     """
     found = ADDRESS.search(line)
     return found[1] if found else ""
+
+
+def addresses(brokers: str) -> list[str]:
+    """Of kafka.brokers, each with its port."""
+    called = re.findall(r"(?:\w+://)?([^,\s]+)", brokers)
+    return [address if ":" in address else f"{address}:9092" for address in called]
 
 
 def why(said: Iterable[str], brokers: str, client: Mapping[str, Any], seconds: float) -> Trouble:
@@ -218,8 +235,7 @@ def why(said: Iterable[str], brokers: str, client: Mapping[str, Any], seconds: f
             f"no broker of {brokers} answered within {seconds:g} s",
             "check the addresses in kafka.brokers, that a broker runs there, and firewalls between",
         )
-    called = re.findall(r"(?:\w+://)?([^,\s]+)", brokers)
-    asked = {address if ":" in address else f"{address}:9092" for address in called}
+    asked = addresses(brokers)
     told = "; ".join(
         (f"{address}: {words}" if address else words) + ADVERTISED * (bool(address) and address not in asked)
         for address, (_, words) in found.items()

@@ -10,15 +10,27 @@ import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import compress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from streamer.kafka.connection_trouble import ADVERTISED, CERTIFICATE, SPEAKS_TLS, Trouble, address_of, why
+from streamer.kafka.connection_trouble import (
+    ADVERTISED,
+    CERTIFICATE,
+    HANGS_UP,
+    SILENT,
+    SPEAKS_TLS,
+    Trouble,
+    address_of,
+    addresses,
+    why,
+)
 
 LINES_MAX = 100
 LOOK_S = 2.0
+HANG_S = 1.0
 ASK_S = 0.3
 AT_ONCE = 8
 
@@ -63,7 +75,7 @@ def diagnose(settings: Mapping[str, Any], seconds: float) -> Trouble | None:
     try:
         client = AdminClient(plain | {"error_cb": heard.error, "log_level": 6}, logger=heard.logger)
     except KafkaException as exception:
-        return bad_settings(exception)
+        return bad_settings(exception, plain)
     ask_s = ASK_S
     while (left_s := end_s - time.monotonic()) > 0:
         try:
@@ -78,18 +90,27 @@ def diagnose(settings: Mapping[str, Any], seconds: float) -> Trouble | None:
         told = look(address, [line for line in heard.lines() if address_of(line) == address], settings)
         if told:
             heard.note(f"{address}: {told}")
+    if not heard.addresses():
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            asked = addresses(brokers)
+            for address in compress(asked, pool.map(takes_connections, asked)):
+                heard.note(f"{address}: {SILENT}")
     return why(heard.lines(), brokers, settings, seconds)
 
 
-def reached(settings: Mapping[str, Any], addresses: Sequence[str], seconds: float) -> dict[str, Trouble | None]:
-    """Whether each broker is reached at the address it advertises: a client that was let in goes on from there."""
+def reached(
+    settings: Mapping[str, Any], asked: Sequence[str], seconds: float, known: str = ADVERTISED
+) -> dict[str, Trouble | None]:
+    """Whether each broker is reached at its address. known: from where it is known, by default from the brokers: a
+    client that was let in goes on from there.
+    """
 
     def one(address: str) -> Trouble | None:
         found = diagnose({**settings, "bootstrap.servers": address}, seconds)
-        return found and found._replace(why=found.why + ADVERTISED)
+        return found and found._replace(why=found.why + known)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(addresses, pool.map(one, addresses), strict=True))
+        return dict(zip(asked, pool.map(one, asked), strict=True))
 
 
 def advertised(settings: Mapping[str, Any], seconds: float) -> list[str]:
@@ -106,11 +127,22 @@ def silent_logger() -> logging.Logger:
     return logging.Logger("librdkafka", logging.CRITICAL + 1)
 
 
-def bad_settings(exception: KafkaException) -> Trouble:
+def bad_settings(exception: KafkaException, settings: Mapping[str, Any] | None = None) -> Trouble:
     """A client that could not even be made, as where the file of a certificate does not exist."""
-    return Trouble(
-        "bad_client_settings", f"kafka.client: {exception.args[0].str()}", "correct the setting, or the file it names"
-    )
+    unread = filter(None, (unreadable(name, value) for name, value in (settings or {}).items()))
+    why = next(unread, f"kafka.client: {exception.args[0].str()}")
+    return Trouble("bad_client_settings", why, "correct the setting, or the file it names")
+
+
+def unreadable(name: str, value: object) -> str:
+    """Why the file that a setting names cannot be read: OpenSSL says that in words of its own. Empty where it can."""
+    if not name.endswith(".location") or os.path.isdir(str(value)):
+        return ""
+    try:
+        with open(str(value), "rb"):
+            return ""
+    except OSError as error:
+        return f"kafka.client {name}: {value}: {error.strerror}"
 
 
 def look(address: str, lines: Iterable[str], settings: Mapping[str, Any]) -> str:
@@ -122,6 +154,8 @@ def look(address: str, lines: Iterable[str], settings: Mapping[str, Any]) -> str
         return CERTIFICATE + fault if fault else ""
     if not encrypted and "APIVERSION" in text and "Disconnected" in text and speaks_tls(address):
         return SPEAKS_TLS
+    if encrypted and "connecting to a PLAINTEXT broker" in text and hangs_up(address):
+        return HANGS_UP
     return ""
 
 
@@ -158,10 +192,34 @@ def speaks_tls(address: str) -> bool:
     return True
 
 
-def _handshake(address: str, context: ssl.SSLContext) -> None:
+def hangs_up(address: str) -> bool:
+    """Whether a connection is closed on which nothing was said. A broker would wait."""
+    try:
+        with _connected(address) as plain:
+            plain.settimeout(HANG_S)
+            return plain.recv(1) == b""
+    except TimeoutError:
+        return False
+    except (OSError, ValueError):
+        return True
+
+
+def takes_connections(address: str) -> bool:
+    try:
+        with _connected(address):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _connected(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    with socket.create_connection((host, int(port)), LOOK_S) as plain, context.wrap_socket(plain, server_hostname=host):
+    return socket.create_connection((host.strip("[]"), int(port)), LOOK_S)
+
+
+def _handshake(address: str, context: ssl.SSLContext) -> None:
+    host = address.rpartition(":")[0].strip("[]")
+    with _connected(address) as plain, context.wrap_socket(plain, server_hostname=host):
         pass
 
 
@@ -171,8 +229,9 @@ def unseen(settings: Mapping[str, Any], topics: Iterable[str], seconds: float) -
     A question that makes no topic, as one for metadata does where the brokers create what is asked for.
     """
     client = AdminClient(dict(settings), logger=silent_logger())
+    wanted = TopicCollection(list(dict.fromkeys(topics)))  # One that is named twice would spoil the question.
     codes: dict[str, int] = {}
-    for name, future in client.describe_topics(TopicCollection(list(topics)), request_timeout=seconds).items():
+    for name, future in client.describe_topics(wanted, request_timeout=seconds).items():
         try:
             future.result(seconds + 1)
         except KafkaException as exception:

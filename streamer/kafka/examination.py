@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -11,7 +11,7 @@ from streamer.config.model import Config
 from streamer.config.stages import prepared, stage_configs
 from streamer.kafka.admin import Cluster, ExistingTopic, Shown, TopicAdmin
 from streamer.kafka.client import MOCK_CLUSTER, connection_settings, error_of
-from streamer.kafka.connection_trouble import Trouble
+from streamer.kafka.connection_trouble import Trouble, addresses
 from streamer.kafka.diagnosis import bad_settings, reached, silent_logger
 from streamer.kafka.groups import refused
 from streamer.kafka.rights import REFUSALS, Right, id_prefix, not_allowed, refusal, rights
@@ -29,6 +29,8 @@ class Examination(NamedTuple):
     existing: Mapping[str, ExistingTopic]
     groups: Mapping[str, Shown] | None  # those of all stages
     transactions: Trouble | None
+    everything: bool = False  # whether we may do all that there is
+    asked: Mapping[str, Trouble | None] = {}  # of several in kafka.brokers those that call themselves otherwise
 
 
 def examine(config: Config, timeout_s: float) -> Examination:
@@ -44,10 +46,21 @@ def examine(config: Config, timeout_s: float) -> Examination:
     if len(lost) == len(brokers) > 0:
         raise lost[0].down()
     transactions = transaction_trouble(config, timeout_s)
+    asked = others_asked(config, cluster.brokers, timeout_s)
     if cluster.id.startswith(MOCK_CLUSTER):
-        return Examination(cluster, brokers, None, {}, None, transactions)
-    shown = admin.topics(config.topics.names())
-    return Examination(cluster, brokers, shown, admin.existing(shown), groups_of(config, admin), transactions)
+        return Examination(cluster, brokers, None, {}, None, transactions, asked=asked)
+    shown, groups = admin.topics(config.topics.names()), groups_of(config, admin)
+    there, everything = admin.existing(shown), admin.may_do_everything()
+    return Examination(cluster, brokers, shown, there, groups, transactions, everything, asked)
+
+
+def others_asked(config: Config, advertised: Iterable[str], timeout_s: float) -> dict[str, Trouble | None]:
+    """Whether each address of kafka.brokers answers that no broker says of itself; a single one has answered."""
+    given = addresses(config.kafka.brokers)
+    others = [address for address in given if address not in advertised] if given[1:] else []
+    return (
+        reached(connection_settings(config), others, timeout_s, " (one of several in kafka.brokers)") if others else {}
+    )
 
 
 def groups_of(config: Config, admin: TopicAdmin) -> dict[str, Shown]:

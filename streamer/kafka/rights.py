@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from confluent_kafka import KafkaError
@@ -10,11 +10,15 @@ from confluent_kafka import KafkaError
 from streamer.bridges.kinds import topics_of
 from streamer.config.bridges import group_of
 from streamer.config.model import Config
+from streamer.config.problems import did_you_mean
 from streamer.config.stages import stage_configs
 from streamer.config.topic_patterns import literal
 from streamer.kafka.connection_trouble import Trouble
 
 Resource = Literal["topic", "group", "transactional-id"]
+
+
+ANY, NAME = "'*'", "User:NAME"
 
 
 class Right(NamedTuple):
@@ -30,14 +34,17 @@ class Right(NamedTuple):
     def __str__(self) -> str:
         return f"{self.operation} on {self.resource} {self.name}{'*' * self.prefix}"
 
-    def command(self, brokers: str) -> str:
-        """What an administrator types; who our user is only the broker knows."""
-        name = self.name or "'*'"
+    def command(self, brokers: str, names: str = "") -> str:
+        """What an administrator types; who our user is only the broker knows. names: of several, as options."""
         prefixed = " --resource-pattern-type prefixed" * (self.prefix and self.name != "")
         return (
-            f"kafka-acls --bootstrap-server {brokers} --add --allow-principal User:NAME"
-            f" --operation {self.operation} --{self.resource} {name}{prefixed}"
+            f"kafka-acls --bootstrap-server {brokers} --add --allow-principal {NAME}"
+            f" --operation {self.operation}{names or self.named()}{prefixed}"
         )
+
+    def named(self) -> str:
+        """As an option of that command."""
+        return f" --{self.resource} {self.name or ANY}"
 
 
 READS = {
@@ -120,6 +127,7 @@ def bridge_rights(config: Config) -> Iterator[Right]:
         yield Right("topic", control.topic, "Write", "silences are mutes", verb="bridge alertmanager")
 
 
+NO_CREATE = "our user lacks Create on it"
 REFUSALS: dict[int, Resource] = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "group",
@@ -127,30 +135,50 @@ REFUSALS: dict[int, Resource] = {
 }
 
 
-def refusal(config: Config, code: int, topic: str = "") -> Trouble | None:
+def refusal(config: Config, code: int, *topics: str) -> Trouble | None:
     """What to say of an error code that means "not allowed"; None for any other.
 
-    topic: which one it was, where that is known; else all topics are named.
+    topics: which they were, where that is known; else all topics are named.
     """
     resource = REFUSALS.get(code)
     if resource is None:
         return None
-    missing = [
-        right
-        for right in rights(config)
-        if right.resource == resource and right.verb == "run" and (not topic or right.name == topic)
-    ]
-    return not_allowed(config, missing or [Right("topic", topic, "Read", "it is read")])
+    names = [topic for topic in topics if topic and resource == "topic"]
+    wanted = [right for right in rights(config) if right.resource == resource and right.verb == "run"]
+    missing = [right for right in wanted if not names or right.name in names]
+    known = {right.name for right in missing}
+    return not_allowed(config, missing + [Right("topic", n, "Read", "it is read") for n in names if n not in known])
 
 
 def not_allowed(config: Config, missing: list[Right]) -> Trouble:
     """The words for rights of which at least one is missing."""
-    commands = [right.command(config.kafka.brokers) for right in missing]
     return Trouble(
         "not_authorized",
-        f"our user lacks {', '.join(map(str, missing))}",
-        "; ".join([*commands, f"NAME is {user_of(config)}"]),
+        f"our user lacks {listed(missing)}",
+        "; ".join([*commands(missing, config.kafka.brokers), f"NAME is {user_of(config)}"]),
     )
+
+
+def commands(missing: Iterable[Right], brokers: str) -> list[str]:
+    """What an administrator types: one line for all topics of which the same is missing."""
+    return [same[0].command(brokers, "".join(one.named() for one in same)) for same in _alike(missing)]
+
+
+def listed(rights: Iterable[Right]) -> str:
+    """`Read on topics a, b, Write on topic c`"""
+    told = []
+    for same in _alike(rights):
+        first, names = same[0], ", ".join(one.name for one in same)
+        told.append(f"{first.operation} on {first.resource}s {names}" if same[1:] else str(first))
+    return ", ".join(told)
+
+
+def _alike(rights: Iterable[Right]) -> list[list[Right]]:
+    """Those that differ in their names only, in the order of the first."""
+    alike: dict[tuple[str, str, bool], list[Right]] = {}
+    for right in rights:
+        alike.setdefault((right.resource, right.operation, right.prefix), []).append(right)
+    return list(alike.values())
 
 
 def user_of(config: Config) -> str:
@@ -163,21 +191,46 @@ def user_of(config: Config) -> str:
     return "ANONYMOUS, for we have no login"
 
 
-def missing_topic(config: Config, topic: str, code: int, near: str = "") -> Trouble:
-    """What to say of a topic that is not seen. near: " Did you mean ...?"."""
-    refused = refusal(config, code, topic)
-    if refused is not None:
-        return refused._replace(
-            why=f"{refused.why}, or the topic does not exist: which, Kafka tells only those who may see it"
+def missing_topics(config: Config, codes: Mapping[str, int], there: Iterable[str] = ()) -> list[Trouble]:
+    """What to say of topics that are not seen: one trouble for all that have the same cause.
+
+    codes: by topic, what it is described with. there: the topics that we do see, of which one may be meant.
+    """
+    others = {name for name in there if not name.startswith("__")} - set(config.topics.names())
+    alike: dict[tuple[int, str], list[str]] = {}
+    for topic, code in codes.items():
+        one_cause = code in REFUSALS or (code == KafkaError.UNKNOWN_TOPIC_OR_PART and topic in made_by_us(config))
+        alike.setdefault((code, "" if one_cause else topic), []).append(topic)
+    return [
+        missing_topic(
+            config, topics[0], code, did_you_mean(one, others) if one in config.topics.named() else "", topics[1:]
         )
+        for (code, one), topics in alike.items()
+    ]
+
+
+def made_by_us(config: Config) -> set[str]:
+    """The topics that `driftline topics apply` makes."""
+    return {*config.topics.own().values(), *filter(None, [config.topics.sides.get("control")])}
+
+
+def missing_topic(config: Config, topic: str, code: int, near: str = "", more: Sequence[str] = ()) -> Trouble:
+    """What to say of a topic that is not seen. near: " Did you mean ...?". more: others of the same cause."""
+    refused = refusal(config, code, topic, *more)
+    if refused is not None:
+        absent, seen = ("these topics do", "them") if more else ("the topic does", "it")
+        which = f"or {absent} not exist: which, Kafka tells only those who may see {seen}"
+        return refused._replace(why=f"{refused.why}, {which}")
     if code != KafkaError.UNKNOWN_TOPIC_OR_PART:
         return Trouble("topic_unavailable", f"topic {topic}: {KafkaError(code).str()}", "look at the brokers' log")
-    fix = "correct its name"
-    if topic in (*config.topics.own().values(), config.topics.sides.get("control")):
-        fix = "driftline topics apply -c FILE makes it"
+    told, fix = f"topic {topic} does not exist.{near}", "correct its name"
+    if more:
+        told = f"topics {', '.join([topic, *more])} do not exist."
+    if topic in made_by_us(config):
+        fix = f"driftline topics apply -c FILE makes {'them' if more else 'it'}"
     elif topic in config.topics.named():
         wrong = next((f"{one}.topic" for one, its in config.topics.sides.items() if its == topic), "topics.events")
         fix = f"correct {wrong}, or make it: its producers do, or driftline topics apply --create-events -c FILE"
     elif topic in config.topics.resolved([topic]).events:
         fix = "it was deleted: a pattern of topics.events finds it again once it is back"
-    return Trouble("topic_missing", f"topic {topic} does not exist.{near}", fix)
+    return Trouble("topic_missing", told, fix)

@@ -15,8 +15,21 @@ from confluent_kafka import KafkaError
 
 from schemas.events.batch import REASONS
 from streamer.commands.cli import main
-from streamer.commands.doctor import CLOCK_REASONS, MOCK, Finding, clock_findings, findings, of_registry, text_of
-from streamer.commands.topics import SETTINGS
+from streamer.commands.doctor import (
+    ABSENT,
+    CLOCK_REASONS,
+    EVERYTHING,
+    HIDDEN,
+    MOCK,
+    NO_SETTINGS,
+    UNTOLD,
+    Finding,
+    clock_findings,
+    findings,
+    of_registry,
+    text_of,
+)
+from streamer.commands.topic_settings import SETTINGS
 from streamer.config.bridges import Bridges
 from streamer.config.model import Config, Topics
 from streamer.config.schema_registry import SchemaRegistry
@@ -86,7 +99,34 @@ def test_a_topic_that_is_missing_has_the_command_that_makes_it() -> None:
     [(_, says, fix)] = wrong(found)
     assert says == "topic events does not exist. Did you mean 'event'?"
     assert "--create-events" in fix
-    assert ("right", "Read on topic events: the topic cannot be seen", "") in wrong(found, "?")
+    [(_, says, fix)] = wrong(found, "?")
+    assert says == f"Read on topic events: {ABSENT}"
+    assert "doctor" in fix
+
+
+def test_of_a_new_cluster_there_is_a_line_for_each_cause() -> None:
+    """No topic is made yet: who makes the events, what makes ours, and that no right on them is known."""
+    gone = dict.fromkeys(["events", *OWN.values()], Shown(KafkaError.UNKNOWN_TOPIC_OR_PART))
+    found = examined(gone)
+    assert [says for _, says, _ in wrong(found)] == [
+        "topic events does not exist.",
+        f"topics {', '.join(OWN.values())} do not exist.",
+    ]
+    count = sum(right.resource == "topic" for right in NEEDED)
+    assert [says for _, says, _ in wrong(found, "?")] == [f"{count} needed: {ABSENT}"]
+    assert not wrong(found._replace(everything=True), "?"), "who may do everything may do it once they are there"
+
+
+def test_where_nobody_decides_who_may_do_what_is_one_line() -> None:
+    told = [one.says for one in findings(CONFIG, examined(everything=True)) if one.about in ("right", "rights")]
+    assert told == [f"all {len(NEEDED)} that are needed: {EVERYTHING}"]
+    refused = examined(everything=True, transactions=REFUSED)
+    assert [about for about, _, _ in wrong(refused)] == ["right"], "what was refused is not talked away"
+
+
+def test_one_address_of_several_that_nobody_answers_at() -> None:
+    lost = Trouble("connection_refused", "b3:1: the connection is refused", "start it")
+    assert wrong(examined(asked={"b3:1": lost, "b4:1": None})) == [("broker", lost.why, lost.fix)]
 
 
 def test_a_topic_that_differs_has_the_commands_that_change_it() -> None:
@@ -112,25 +152,53 @@ def test_each_right_that_is_missing_is_named_with_its_command(right: Any) -> Non
     [(says, fix)] = [one[1:] for one in wrong(found) + wrong(found, "?") if one[0] == "right"]
     assert says.startswith(f"{right} is missing")
     assert right.why in says
-    assert fix == right.command("b:1")
+    assert fix == f"{right.command('b:1')}; NAME is ANONYMOUS, for we have no login"
     assert bool(wrong(found)) == (right.verb == "run"), "doctor's own wishes are no findings"
 
 
 def test_what_may_not_even_be_seen_is_missing() -> None:
-    found = examined({"drift-alerts": Shown(KafkaError.TOPIC_AUTHORIZATION_FAILED)})
-    says = [says for _, says, _ in wrong(found)]
-    assert any("or the topic does not exist" in one for one in says)
-    assert any(one.startswith("Write on topic drift-alerts is missing") for one in says)
+    """With the topic, and not once more with each right on it."""
+    hidden = dict.fromkeys(["events", "drift-alerts"], Shown(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    [(about, says, fix)] = wrong(examined(hidden))
+    assert (about, says[:76]) == (
+        "topic",
+        "our user lacks Read on topic events, Write on topic drift-alerts, or these t",
+    )
+    assert [line.split(" --")[-1] for line in fix.split("; ")[:2]] == ["topic events", "topic drift-alerts"]
+    [(_, says, _)] = wrong(examined(hidden), "?")
+    assert says == f"Read on topic drift-alerts, DescribeConfigs on topic drift-alerts: {HIDDEN}"
     [(_, says_group, _)] = wrong(examined(groups={"g": Shown(KafkaError.GROUP_AUTHORIZATION_FAILED)}))
     assert says_group.startswith("Read on group g is missing")
+
+
+def test_who_NAME_is_stands_once() -> None:
+    less = dict.fromkeys(["events", "drift-alerts"], Shown(0, frozenset({"Describe"}), 4, 1))
+    fixes = [fix for mark in ("wrong", "?") for _, _, fix in wrong(examined(less), mark)]
+    assert len([fix for fix in fixes if "User:NAME" in fix]) > 2
+    assert len([fix for fix in fixes if "NAME is " in fix]) == 1
+
+
+def test_settings_that_may_not_be_read_are_one_line_for_all_topics() -> None:
+    less = dict.fromkeys(OWN.values(), Shown(0, ALL - {"DescribeConfigs"}, 4, 1))
+    found = examined(less, dict.fromkeys(OWN.values()))
+    assert wrong(found) == []
+    [(_, says, fix)] = wrong(found, "?")
+    assert says.startswith(
+        f"DescribeConfigs on topics {', '.join(OWN.values())} are missing, for topics, doctor only: "
+    )
+    assert len(fix.split("; ")) == 2, "one command, and who NAME is"
 
 
 def test_a_broker_that_does_not_tell_is_no_finding() -> None:
     found = examined({name: Shown(0, None, 4, 1) for name in ["events", *OWN.values()]}, groups={"g": Shown(0)})
     assert wrong(found) == []
-    assert {says.rpartition(": ")[2] for _, says, _ in wrong(found, "?")} == {"the broker does not tell"}
+    [(_, says, fix)] = wrong(found, "?")
+    assert says.endswith(f": {UNTOLD}")
+    assert ", Read on group g, " in says
+    assert "/readyz" in fix
+    assert all(name in says for name in OWN.values())
     unreadable = examined(configs={"drift-state": None})
-    assert ("topic", "drift-state: 4 partitions; its settings may not be read", "") in wrong(unreadable, "?")
+    assert ("topic", f"drift-state: 4 partitions; {NO_SETTINGS}", "") in wrong(unreadable, "?")
 
 
 def test_transactions_that_do_not_work() -> None:
@@ -138,7 +206,7 @@ def test_transactions_that_do_not_work() -> None:
     assert (about, says, fix) == ("transactions", "_TIMED_OUT Timed out", "look")
     refused = examined(transactions=REFUSED)
     assert [about for about, _, _ in wrong(refused)] == ["right"], "said once"
-    assert ("transactions", "not without the right above", "") in wrong(refused, "?")
+    assert "transactions" not in [about for about, _, _ in wrong(refused, "?")]
 
 
 def test_lines_are_for_a_person() -> None:
@@ -175,7 +243,8 @@ def test_on_the_mock_cluster_it_says_what_cannot_be_asked(path: Path) -> None:
     assert any(line.startswith("ok     broker") and line.endswith(" answers") for line in lines)
     assert "ok     topic         events: 1 partition" in lines
     assert "?      topic         drift-alerts: the mock cluster makes it at its first use" in lines
-    assert f"?      right         Read on group driftline: {MOCK}" in lines
+    [rights] = [line for line in lines if MOCK in line and " rights " in line]
+    assert rights.endswith(f" needed: {MOCK}")
     assert "ok     transactions  one was begun and aborted" in lines
     assert ", 0 wrong, " in lines[-1]
 
@@ -227,7 +296,9 @@ def clocks(newest_ms: int | None, **reasons: int) -> list[tuple[str, str]]:
 
 
 def test_a_clock_that_is_ahead_is_wrong_and_an_old_record_is_not() -> None:
-    assert clocks(None) == [("?", "there is no record whose time could be compared")]
+    assert clocks(None) == [
+        ("?", "there is no record yet whose time could be compared: run doctor again once events come")
+    ]
     assert clocks(990_000) == [("ok", "the newest record is 10 s old by this machine's clock")]
     assert clocks(1_004_000)[0][0] == "ok"
     assert clocks(8_200_000) == [("wrong", "the newest record is 7,200 s ahead of this machine's clock")]

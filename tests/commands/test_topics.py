@@ -13,9 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from streamer.commands import topics as under_test
-from streamer.commands.topics import SETTINGS, Step, pattern_text, plan_text, plan_topics, wanted_topics
+from streamer.commands.topic_settings import SETTINGS
+from streamer.commands.topics import Step, pattern_text, plan_text, plan_topics, wanted_topics
 from streamer.config.load import load_text
 from streamer.config.model import Config
+from streamer.kafka.rights import NO_CREATE
 from streamer.port import LogDown
 
 MISSING_PORT = "127.0.0.1:1"
@@ -109,7 +111,7 @@ def test_a_topic_of_its_own_is_its_producers_and_its_state_has_a_place() -> None
     assert {step.topic.name: step.action for step in lacking}["clicks"] == "missing"
     made = plan_topics(wanted_topics(config, {}, create_events=True), {})
     assert {step.topic.name: step.action for step in made}["clicks"] == "create"
-    assert "feedback    clicks" in plan_text(lacking)
+    assert "feedback    clicks" in plan_text(lacking, "b:1")
 
 
 DAY = 86_400_000
@@ -153,7 +155,7 @@ def test_differences(name: str, topic: ExistingTopic, differing: set[str]) -> No
 def test_the_plan_reads_like_a_diff() -> None:
     found = {"events": ExistingTopic(2), "drift-state": good("state", 1), "drift-dead-letter": good("dead_letter", 1)}
     found["drift-heartbeats"] = good("heartbeats", 1)
-    text = plan_text(list(steps(found, "events", "other").values()))
+    text = plan_text(list(steps(found, "events", "other").values()), "b:1")
     assert text.splitlines() == [
         "  events      events             ok, 2 partitions",
         "! events      other              missing: its producers own it; --create-events makes it",
@@ -163,8 +165,11 @@ def test_the_plan_reads_like_a_diff() -> None:
         "    + retention.ms = 2592000000  # an alert can be looked up for a month",
         "~ state       drift-state        differs, 1 partition",
         "    ~ partitions: 1 -> at least 2  # partition p of every event topic keeps its state in partition p",
+        "    fix: kafka-topics --bootstrap-server b:1 --alter --topic drift-state --partitions 2",
         "  heartbeats  drift-heartbeats   ok, 1 partition",
         "  dead_letter drift-dead-letter  ok, 1 partition",
+        "  How many partitions other will have is not known: 2 are enough for as many;",
+        "  the state topic needs those of the widest. Make the topics of events first, or give --partitions N.",
         "3 ok, 1 to create, 1 missing, 1 different.",
     ]
 
@@ -306,6 +311,17 @@ def test_a_topic_that_cannot_be_made_is_named() -> None:
     assert code == 1
     assert err == "could not create drift-state: Cluster authorization failed\n"
     assert "created drift-alerts" in out
+
+
+def test_who_may_not_make_topics_is_told_the_right_and_that_the_service_does_without() -> None:
+    Admin.found = {"events": ExistingTopic(4), "drift-alerts": good("alerts")}
+    Admin.failing = dict.fromkeys(["drift-state", "drift-heartbeats"], NO_CREATE)
+    code, _, err = run("apply")
+    assert code == 1
+    *refused, command, other = err.splitlines()
+    assert refused == [f"could not create {name}: our user lacks Create on it" for name in Admin.failing]
+    assert command.endswith("--operation Create --topic drift-state --topic drift-heartbeats")
+    assert "the service itself never needs Create" in other
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply"])

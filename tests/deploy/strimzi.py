@@ -1,14 +1,18 @@
-"""deploy/strimzi: the topics and the user that the config of the overlay `prod` needs. `make docs` writes them."""
+"""deploy/strimzi: the topics and the users that the overlay `prod`, its bridge and its scaler need. `make docs` writes
+them.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from streamer.commands.topics import SETTINGS, Role, wanted_topics
+from streamer.commands.topic_settings import SETTINGS, Role
+from streamer.commands.topics import wanted_topics
 from streamer.config.model import Config
-from streamer.kafka.rights import rights
+from streamer.config.stages import stage_configs
+from streamer.kafka.rights import Right, rights
 from tests.deploy.files import DEPLOY, POD, Value, config_of, written
 
 CLUSTER = "main"
@@ -16,7 +20,10 @@ PARTITIONS = 6
 REPLICAS = 3
 CONFIG = DEPLOY / "kubernetes" / "overlays" / "prod" / "driftline.yaml"
 ACL_TYPES = {"topic": "topic", "group": "group", "transactional-id": "transactionalId"}
-HEAD = "# Written by `make docs`, of the config kubernetes/overlays/prod/driftline.yaml.\n"
+BRIDGE = DEPLOY / "kubernetes" / "bridge" / "bridge.yaml"
+PRODUCTION = "kubernetes/overlays/prod/driftline.yaml"
+HEAD = f"# Written by `make docs`, of the config {PRODUCTION}.\n"
+LAG = "how much is left to read is asked"
 
 
 def production() -> Config:
@@ -55,9 +62,28 @@ def number(text: str) -> int | float | str:
 
 
 def user() -> str:
-    """The login, with the rights of `streamer/kafka/rights.py` and no other."""
+    """The service's login, with the rights of `streamer/kafka/rights.py` and no other."""
+    return user_of("driftline", rights(production()), HEAD)
+
+
+def bridge() -> str:
+    """That of the bridge of kubernetes/bridge."""
+    with tempfile.TemporaryDirectory() as folder:
+        needed = [one for one in rights(config_of(BRIDGE, Path(folder), POD)) if one.verb.startswith("bridge ")]
+    return user_of("driftline-bridge", needed, HEAD.replace(PRODUCTION, "kubernetes/bridge/bridge.yaml"))
+
+
+def scaler() -> str:
+    """That of KEDA, which looks at how far each stage is behind."""
+    stages = stage_configs(production())
+    topics = [Right("topic", name, "Describe", LAG) for stage in stages for name in stage.topics.events]
+    groups = [Right("group", stage.kafka.group, "Describe", LAG) for stage in stages]
+    return user_of("driftline-scaler", [*topics, *groups], HEAD)
+
+
+def user_of(name: str, needed: Iterable[Right], head: str) -> str:
     operations: dict[tuple[str, str, str], list[str]] = {}
-    for right in rights(production()):
+    for right in needed:
         key = (ACL_TYPES[right.resource], right.name, "prefix" if right.prefix else "literal")
         operations.setdefault(key, []).append(right.operation)
     acls = [
@@ -68,7 +94,12 @@ def user() -> str:
         for (kind, name, pattern), asked in operations.items()
     ]
     spec = {"authentication": {"type": "scram-sha-512"}, "authorization": {"type": "simple", "acls": acls}}
-    return written([resource("KafkaUser", "driftline", spec)], HEAD)
+    return written([resource("KafkaUser", name, spec)], head)
 
 
-FILES: dict[str, Callable[[], str]] = {"deploy/strimzi/topics.yaml": topics, "deploy/strimzi/user.yaml": user}
+FILES: dict[str, Callable[[], str]] = {
+    "deploy/strimzi/topics.yaml": topics,
+    "deploy/strimzi/user.yaml": user,
+    "deploy/strimzi/user-bridge.yaml": bridge,
+    "deploy/strimzi/user-scaler.yaml": scaler,
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from streamer.commands.topics import plan_topics, wanted_topics
 from streamer.config.stages import stage_configs
 from streamer.kafka.admin import ExistingTopic
@@ -30,8 +32,8 @@ def test_the_topics_are_such_that_topics_plan_has_nothing_to_say() -> None:
     assert {step.topic.name: step.action for step in steps} == dict.fromkeys(found, "ok")
 
 
-def granted() -> set[tuple[str, str, bool, str]]:
-    user: Value = read(USER)
+def granted(path: Path = USER) -> set[tuple[str, str, bool, str]]:
+    user: Value = read(path)
     assert (user["apiVersion"], user["kind"]) == ("kafka.strimzi.io/v1", "KafkaUser")
     acls = user["spec"]["authorization"]["acls"]
     assert all(set(acl) == {"resource", "operations"} for acl in acls), "`operation` is gone in v1"
@@ -47,6 +49,17 @@ def test_the_user_may_do_what_is_needed_and_no_more() -> None:
     needed = {(r.resource, r.name, r.prefix, r.operation) for r in rights(strimzi.production())}
     assert granted() == needed
     assert not {operation for *_, operation in granted()} & {"All", "Create", "Alter", "Delete", "AlterConfigs"}
+
+
+def test_a_bridge_may_do_what_doctor_asks_of_it_and_the_scaler_only_look() -> None:
+    needed = {("topic", "drift-alerts", False, "Read"), ("group", "driftline-alertmanager", False, "Read")}
+    assert granted(USER.with_name("user-bridge.yaml")) == needed
+    triggers = [trigger["metadata"] for trigger in read(DEPLOY / "keda" / "scaledobject.yaml")["spec"]["triggers"]]
+    looked_at = {("topic", one["topic"], False, "Describe") for one in triggers}
+    looked_at |= {("group", one["consumerGroup"], False, "Describe") for one in triggers}
+    assert granted(USER.with_name("user-scaler.yaml")) == looked_at
+    names = [read(path)["metadata"]["name"] for path in sorted(USER.parent.glob("user*.yaml"))]
+    assert names == ["driftline-bridge", "driftline-scaler", "driftline"], "each is a login of its own"
 
 
 def test_the_login_is_the_user_and_the_cluster_the_one_that_is_asked() -> None:

@@ -214,14 +214,14 @@ def test_a_batch_that_cannot_be_unpacked_is_stepped_over(world: World) -> None:
 
 
 def test_missing_topics_are_named(world: World) -> None:
-    world.events, world.state = "no-such-events", "no-such-state"
+    world.events, world.alerts, world.state = "no-such-events", "no-such-alerts", "no-such-state"
     with pytest.raises(LogDown) as missing:
         world.log()
     assert missing.value.event == "topic_missing"
     assert "topic no-such-events does not exist." in str(missing.value)
-    assert str(missing.value).endswith("topic no-such-state does not exist.")
+    assert str(missing.value).endswith("topics no-such-alerts, no-such-state do not exist.")
     assert "topics apply --create-events" in missing.value.fix
-    assert missing.value.fix.endswith("driftline topics apply -c FILE makes it")
+    assert missing.value.fix.endswith("driftline topics apply -c FILE makes them")
 
 
 def test_no_broker_is_said_so(make_topics: MakeTopics, broker: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from confluent_kafka import KafkaError
 
 from streamer.config.model import Config
-from streamer.kafka.rights import REFUSALS, Right, missing_topic, refusal, rights
+from streamer.kafka.connection_trouble import together
+from streamer.kafka.rights import REFUSALS, Right, listed, missing_topic, missing_topics, refusal, rights
 from streamer.kafka.transactions import transactional_id
 
 MISSING, UNSEEN = KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED
@@ -77,8 +79,39 @@ def test_a_refusal_names_resource_operation_and_command(code: int) -> None:
     assert found.event == "not_authorized"
     needed = [right for right in rights(config()) if right.verb == "run"]
     concerned = [right for right in needed if right.resource == REFUSALS[code]]
-    assert [right for right in needed if str(right) in found.why] == concerned
-    assert [right for right in needed if right.command("b:9092") in found.fix] == concerned
+    assert found.why == f"our user lacks {listed(concerned)}"
+    typed = [right for right in needed for one in found.fix.split("; ") if allows(one, right)]
+    assert sorted(typed) == sorted(concerned)
+
+
+def allows(command: str, right: Right) -> bool:
+    words = command.split()
+    names = [name for option, name in pairwise(words) if option == f"--{right.resource}"]
+    return right.name in names and right.operation in words
+
+
+def test_rights_that_differ_in_their_names_only_are_told_together() -> None:
+    some = [Right("topic", "a", "Read", "x"), Right("group", "g", "Read", "x"), Right("topic", "b", "Read", "x")]
+    assert listed(some) == "Read on topics a, b, Read on group g"
+
+
+def test_what_has_one_cause_is_one_trouble() -> None:
+    """Of a new cluster: topics that are not made yet, and a login that may do nothing."""
+    given = config()
+    own = list(given.topics.own().values())
+    gone, wrong = missing_topics(given, dict.fromkeys([*own, "scores"], MISSING), ["score", "__consumer_offsets"])
+    assert gone.why == f"topics {', '.join(own)} do not exist."
+    assert gone.fix == "driftline topics apply -c FILE makes them"
+    assert wrong.why == "topic scores does not exist. Did you mean 'score'?"
+    [told] = missing_topics(given, dict.fromkeys([*own, "scores"], KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    assert told.why.startswith("our user lacks Read on topics scores, drift-state, Write on topics drift-alerts, ")
+    assert told.why.endswith("or these topics do not exist: which, Kafka tells only those who may see them")
+    reads, writes, name = told.fix.split("; ")
+    assert reads.endswith("--operation Read --topic scores --topic drift-state")
+    assert writes.endswith("--operation Write" + "".join(f" --topic {topic}" for topic in own))
+    assert name.startswith("NAME is ")
+    both = together([gone, wrong])
+    assert (both.event, both.why) == ("topic_missing", f"{gone.why}; {wrong.why}")
 
 
 def test_the_topic_that_is_known_is_the_only_one_named() -> None:
