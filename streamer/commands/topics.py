@@ -36,6 +36,11 @@ Role = Literal[
 ]  # fmt: skip
 Rule = Literal["is", "at least", "at most"]
 
+EPILOG = """\b
+Examples:
+  driftline topics plan -c driftline.yaml          # what there should be
+  driftline topics apply -c driftline.yaml         # makes what is missing
+"""
 PLAN_EPILOG = """\b
 Examples:
   driftline topics plan -c driftline.yaml          # exit 1 when there is something to do
@@ -272,7 +277,7 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group("topics")
+@click.group("topics", epilog=EPILOG)
 def topics() -> None:
     """Plan or create the topics a config needs; move models to another number of partitions of the ordered log."""
 
