@@ -21,7 +21,7 @@ class Stretch(NamedTuple):
 
     name: str
     mean: float
-    std: float
+    std: float | None
 
 
 class Share(NamedTuple):
@@ -139,7 +139,7 @@ def _alert_facts(data: Mapping[str, Any], evidence: Mapping[str, Any]) -> list[t
         ("after", stretch_text(part(evidence, "after"))),
         ("compared with", stretch_text(part(evidence, "reference"))),
         ("window", window_text(window)),
-        ("now", stretch_text(part(data, "level").get("now")) or window_text(part(data, "latest"))),
+        ("now", stretch_text(now_of(data)) or window_text(part(data, "latest"))),
         ("statistic", f"{figure(data.get('statistic'))}, limit {figure(data.get('threshold'))}"),
         ("limits from", str(evidence.get("tier") or "")),
         ("first record", record_text(records.get("first"))),
@@ -166,7 +166,17 @@ def _incident_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 def stretch_text(found: Mapping[str, Any] | None) -> str:
     if not found or "mean" not in found:
         return ""
-    return f"mean {figure(found['mean'])}, spread {figure(found.get('std'))}, {found['n']:,} values{span(found)}"
+    spread = f", spread {figure(found['std'])}" if "std" in found else ""
+    return f"mean {figure(found['mean'])}{spread}, {found['n']:,} values{span(found)}"
+
+
+def now_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the series of an edge stands; without the spread unless that moved, for else it is the one of before."""
+    level = part(data, "level")
+    found = dict(level.get("now") or {})
+    if not level.get("spread"):
+        found.pop("std", None)
+    return found
 
 
 def window_text(found: Mapping[str, Any]) -> str:
@@ -195,11 +205,11 @@ def figure(value: Any) -> str:
 
 def stretches_of(evidence: Mapping[str, Any], data: Mapping[str, Any]) -> list[Stretch]:
     named = {**{name: evidence.get(name) for name in ("reference", "before", "after")}}
-    named["now"] = part(data, "level").get("now")
+    named["now"] = now_of(data)
     return [
-        Stretch(name, float(found["mean"]), float(found["std"]))
+        Stretch(name, float(found["mean"]), found.get("std"))
         for name, found in named.items()
-        if found and isinstance(found.get("mean"), int | float) and isinstance(found.get("std"), int | float)
+        if found and isinstance(found.get("mean"), int | float)
     ]
 
 

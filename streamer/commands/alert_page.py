@@ -74,8 +74,8 @@ def ranges(stretches: Sequence[Stretch]) -> str:
     """Mean and one spread to each side, of each stretch on one scale; nothing where there is nothing to compare."""
     if len(stretches) < 2:
         return ""
-    low = min(one.mean - one.std for one in stretches)
-    high = max(one.mean + one.std for one in stretches)
+    low = min(one.mean - (one.std or 0.0) for one in stretches)
+    high = max(one.mean + (one.std or 0.0) for one in stretches)
     width = (high - low) or 1.0
 
     def x(value: float) -> float:
@@ -83,7 +83,7 @@ def ranges(stretches: Sequence[Stretch]) -> str:
 
     marks = []
     for place, one in enumerate(stretches):
-        left, right = x(one.mean - one.std), x(one.mean + one.std)
+        left, right = x(one.mean - (one.std or 0.0)), x(one.mean + (one.std or 0.0))
         y, kind = 16 + 24 * place, "then" if one.name in ("reference", "before") else "now"
         told = f"{one.name} {figure(one.mean)}"
         marks.append(
@@ -92,8 +92,12 @@ def ranges(stretches: Sequence[Stretch]) -> str:
             f'<circle class="{kind}" cx="{x(one.mean):.1f}" cy="{y}" r="4"><title>{escape(told)}</title></circle>'
             f'<text x="580" y="{y + 4}">{escape(figure(one.mean))}</text>'
         )
-    says = "; ".join(f"{one.name}: mean {figure(one.mean)}, spread {figure(one.std)}" for one in stretches)
-    return drawn(24 * len(stretches) + 8, says, marks) + "<p>Each with its mean, and one spread to both sides.</p>"
+    says = "; ".join(
+        f"{one.name}: mean {figure(one.mean)}" + ("" if one.std is None else f", spread {figure(one.std)}")
+        for one in stretches
+    )
+    words = "<p>Each with its mean, and one spread to both sides where that is known.</p>"
+    return drawn(24 * len(stretches) + 8, says, marks) + words
 
 
 def bars(shares: Sequence[Share]) -> str:

@@ -34,18 +34,27 @@ TAIL_MAX = 1_000_000
 SILENCED = "?active=false&silenced=true&inhibited=false"
 FORMATS = ("text", "json", "alertmanager", "pagerduty", "slack")
 LIST_EPILOG = """\b
-driftline alerts list -c driftline.yaml                        # how things stand, by incident
-driftline alerts list -c driftline.yaml --open --fail-if-firing  # for scripts: exit 1 when something fires
-driftline alerts list -c driftline.yaml --since 1d --format json # the newest record of each alert of the last day
+Examples:
+  driftline alerts list -c driftline.yaml                        # how things stand, by incident
+  driftline alerts list -c driftline.yaml --open --fail-if-firing  # for scripts: exit 1 when something fires
+  driftline alerts list -c driftline.yaml --since 1d --format json # the newest record of each alert of the last day
 """
 TAIL_EPILOG = """\b
-driftline alerts tail -c driftline.yaml                        # as they come, until Ctrl-C
-driftline alerts tail -c driftline.yaml --since 1h --model fraud
-driftline alerts tail -c driftline.yaml --format slack         # a request body a line; driftline bridge sends them
+Examples:
+  driftline alerts tail -c driftline.yaml                        # as they come, until Ctrl-C
+  driftline alerts tail -c driftline.yaml --since 1h --model fraud
+  driftline alerts tail -c driftline.yaml --format slack         # a request body a line; driftline bridge sends them
 """
 SHOW_EPILOG = """\b
-driftline alerts show 26e7b515b121c3de -c driftline.yaml       # by fingerprint, episode or record, or their beginning
-driftline alerts show 26e7 -c driftline.yaml --html alert.html # one file, to attach to a ticket
+Examples:
+  driftline alerts show 26e7b515b121c3de -c driftline.yaml       # by fingerprint, episode or record, or their beginning
+  driftline alerts show 26e7 -c driftline.yaml --html alert.html # one file, to attach to a ticket
+"""
+EPILOG = """\b
+Examples:
+  driftline alerts list -c driftline.yaml --open                 # what fires now
+  driftline alerts show 26e7 -c driftline.yaml                   # all of one
+  driftline alerts ack 26e7b515b121c3de-inferences-0-6035 -c driftline.yaml --by ada --why "on it"
 """
 
 
@@ -128,7 +137,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-@click.group("alerts")
+@click.group("alerts", epilog=EPILOG)
 def alerts() -> None:
     """Alerts and incidents: follow them, list how things stand, show one; say what is to become of one.
 

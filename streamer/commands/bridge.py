@@ -20,9 +20,10 @@ from streamer.service.run import EXIT_CONFIG, EXIT_UNREACHABLE, load_or_exit, ve
 from streamer.service.stopper import EXIT_INTERNAL, Stopper, threads
 
 EPILOG = """\b
-driftline bridge alertmanager -c driftline.yaml                            # bridges: {alertmanager: {url: ...}}
-driftline bridge slack -c driftline.yaml --page https://drift.example.org  # with a link to each alert
-driftline bridge webhook -c driftline.yaml --listen 127.0.0.1:8081         # /livez /readyz /metrics of its own
+Examples:
+  driftline bridge alertmanager -c driftline.yaml                            # bridges: {alertmanager: {url: ...}}
+  driftline bridge slack -c driftline.yaml --page https://drift.example.org  # with a link to each alert
+  driftline bridge webhook -c driftline.yaml --listen 127.0.0.1:8081         # /livez /readyz /metrics of its own
 """
 
 

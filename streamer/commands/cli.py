@@ -104,7 +104,16 @@ class Verbs(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+EPILOG = """\b
+Examples:
+  driftline demo                                   # see it work, without a broker
+  driftline init --topic model-calls -o driftline.yaml
+  driftline lint driftline.yaml --sample events.jsonl
+  driftline run -c driftline.yaml
+"""
+
+
+@click.group(cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Driftline: drift alerts for every model on a Kafka topic, exactly once, from one YAML file.
 

@@ -18,6 +18,11 @@ from streamer.config.standard import STANDARD
 if TYPE_CHECKING:
     from streamer.engine.watching import Watching
 
+EPILOG = """\b
+Examples:
+  driftline config show -c driftline.yaml          # with all defaults
+  driftline config diff old.yaml new.yaml          # what begins anew
+"""
 SHOW_EPILOG = """\b
 Examples:
   driftline config show -c driftline.yaml
@@ -32,7 +37,7 @@ Examples:
 """
 
 
-@click.group("config")
+@click.group("config", epilog=EPILOG)
 def config() -> None:
     """Show the effective config, what a change of it means, or the JSON Schema for editors."""
 

@@ -30,19 +30,22 @@ TIMEOUT_S = 10.0
 PAST_MS, PAST_RECORDS = 60_000, 10_000
 """How much of the past is looked at for an answer."""
 EPILOG = """\b
-driftline alerts ack 26e7b515b121c3de-inferences-0-6035-1 -c driftline.yaml --by ada --why "on it"
-driftline alerts mute -c driftline.yaml --model fraud --monitor amount-mean --for 2h --by ada --why deploy
-driftline alerts accept 26e7b515b121c3de-inferences-0-6035 -c driftline.yaml --by ada --why "new price list"
-driftline alerts unack 26e7b515b121c3de-inferences-0-6035-1 -c driftline.yaml --by ada --why "handed over"
-driftline alerts unmute -c driftline.yaml --model fraud --monitor amount-mean --by ada --why "deploy is over"
+Examples:
+  driftline alerts ack 26e7b515b121c3de-inferences-0-6035-1 -c driftline.yaml --by ada --why "on it"
+  driftline alerts mute -c driftline.yaml --model fraud --monitor amount-mean --for 2h --by ada --why deploy
+  driftline alerts accept 26e7b515b121c3de-inferences-0-6035 -c driftline.yaml --by ada --why "new price list"
+  driftline alerts unack 26e7b515b121c3de-inferences-0-6035-1 -c driftline.yaml --by ada --why "handed over"
+  driftline alerts unmute -c driftline.yaml --model fraud --monitor amount-mean --by ada --why "deploy is over"
 """
 DEPLOY_EPILOG = """\b
-driftline alerts deploy -c driftline.yaml --model fraud --by ci --why "version 7"
-driftline alerts deploy -c driftline.yaml --model fraud --by ada --why "currency table" --timeout 0
+Examples:
+  driftline alerts deploy -c driftline.yaml --model fraud --by ci --why "version 7"
+  driftline alerts deploy -c driftline.yaml --model fraud --by ada --why "currency table" --timeout 0
 """
 VERDICT_EPILOG = """\b
-driftline alerts verdict 26e7b515b121c3de-inferences-0-6035-1 useful -c driftline.yaml --by ada
-driftline alerts verdict 26e7b515b121c3de-inferences-0-6035 not_useful -c driftline.yaml --by ada --reason expected
+Examples:
+  driftline alerts verdict 26e7b515b121c3de-inferences-0-6035-1 useful -c driftline.yaml --by ada
+  driftline alerts verdict 26e7b515b121c3de-inferences-0-6035 not_useful -c driftline.yaml --by ada --reason expected
 """
 
 

@@ -20,9 +20,10 @@ from streamer.commands.sources import said_in_words
 from streamer.config import model as cfg
 
 EPILOG = """\b
-driftline learn show -c driftline.yaml
-driftline learn undo -c driftline.yaml --model fraud --monitor amount-mean --by ada --why "it was right"
-driftline learn apply -c driftline.yaml --model fraud --monitor amount-mean --by ada --why "as proposed"
+Examples:
+  driftline learn show -c driftline.yaml
+  driftline learn undo -c driftline.yaml --model fraud --monitor amount-mean --by ada --why "it was right"
+  driftline learn apply -c driftline.yaml --model fraud --monitor amount-mean --by ada --why "as proposed"
 """
 
 

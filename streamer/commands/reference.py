@@ -20,6 +20,11 @@ from streamer.offline.reference_diff import diff as compare
 from streamer.offline.reference_diff import series_of
 from streamer.service.run import load_or_exit
 
+EPILOG = """\b
+Examples:
+  driftline reference build -c driftline.yaml --input training.parquet -o reference.json
+  driftline reference show reference.json
+"""
 BUILD_EPILOG = """\b
 Examples:
   driftline reference build -c driftline.yaml --input training.parquet -o reference.json
@@ -34,7 +39,7 @@ Examples:
 """
 
 
-@click.group("reference")
+@click.group("reference", epilog=EPILOG)
 def reference() -> None:
     """Build a file of references from chosen events, look at one, compare two."""
 

@@ -29,9 +29,10 @@ LEAVING_S = 15.0
 """A member with a name, `kafka.instance`, is counted for so long after it went."""
 STOP = "stop every process of it, as `systemctl stop driftline` or `kubectl scale --replicas 0` do, then again"
 EPILOG = """\b
-driftline topics repartition -c driftline.yaml --partitions 6 --dry-run   # which models move where
-driftline topics repartition -c driftline.yaml --partitions 6             # 6 partitions, state follows its model
-driftline topics repartition -c driftline.yaml --partitions 2             # back to 2; the topic keeps the others
+Examples:
+  driftline topics repartition -c driftline.yaml --partitions 6 --dry-run   # which models move where
+  driftline topics repartition -c driftline.yaml --partitions 6             # 6 partitions, state follows its model
+  driftline topics repartition -c driftline.yaml --partitions 2             # back to 2; the topic keeps the others
 """
 
 

@@ -21,8 +21,9 @@ from streamer.signals.verdicts import ITEM, item_verdicts, plain
 
 EXIT_NOTHING = 1
 EPILOG = """\b
-driftline review next -c driftline.yaml --reviewer ann
-driftline review answer -c driftline.yaml drift-ordered-3-1702 wrong --reviewer ann
+Examples:
+  driftline review next -c driftline.yaml --reviewer ann
+  driftline review answer -c driftline.yaml drift-ordered-3-1702 wrong --reviewer ann
 """
 NEXT_EPILOG = """\b
 Examples:

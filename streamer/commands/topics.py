@@ -40,6 +40,11 @@ PARTITIONS = 6
 LISTS = {"cleanup.policy"}
 """Settings whose value `kafka-configs` wants in brackets."""
 
+EPILOG = """\b
+Examples:
+  driftline topics plan -c driftline.yaml          # what there should be
+  driftline topics apply -c driftline.yaml         # makes what is missing
+"""
 PLAN_EPILOG = """\b
 Examples:
   driftline topics plan -c driftline.yaml          # exit 1 when there is something to do
@@ -222,7 +227,7 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group("topics")
+@click.group("topics", epilog=EPILOG)
 def topics() -> None:
     """Plan or create the topics a config needs; move models to another number of partitions of the ordered log."""
 

@@ -96,7 +96,9 @@ class Alertmanager(Bridge):
 class Webhook(Bridge):
     """Any address that takes the records as they are."""
 
-    url: SecretUrl = Field(description="Where each record is posted, a secret: best as ${NAME} or ${file:PATH}.")
+    url: SecretUrl = Field(
+        description="Where each record is posted, https://...; a secret: best as ${NAME} or ${file:PATH}."
+    )
     authorization: Header | None = Field(None, description=AUTHORIZATION)
 
 
@@ -111,7 +113,9 @@ class Chat(Bridge):
 class Slack(Chat):
     """An incoming webhook of Slack, or of what takes the same."""
 
-    url: SecretUrl = Field(description="Address of the incoming webhook, a secret: best as ${NAME} or ${file:PATH}.")
+    url: SecretUrl = Field(
+        description="Address of the incoming webhook, https://...; a secret: best as ${NAME} or ${file:PATH}."
+    )
 
 
 class PagerDuty(Chat):

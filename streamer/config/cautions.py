@@ -139,7 +139,7 @@ def _texts(value: Any, path: PathKey) -> Iterator[tuple[PathKey, str]]:
 def each_monitor(raw: Any) -> Iterator[Complaint]:
     for name, monitor in as_items(at(raw, "monitors")):
         for rule in MONITOR_CAUTIONS:
-            for path, kind, message in rule(monitor):
+            for path, kind, message, _ in rule(monitor):
                 yield Complaint(("monitors", name, *path), kind, message)
 
 

@@ -27,6 +27,8 @@ class Complaint(NamedTuple):
     path: PathKey
     kind: str
     message: str
+    repeats: bool = True
+    """Whether the message may have something of the value in it."""
 
 
 Rule = Callable[[Any], Iterator[Complaint]]
@@ -35,9 +37,9 @@ Rule = Callable[[Any], Iterator[Complaint]]
 def check_rules(source: Source, rules: Iterable[Rule]) -> None:
     """Report what the rules find, except of values that could not be read."""
     for rule in rules:
-        for path, kind, message in rule(source.value):
+        for path, kind, message, repeats in rule(source.value):
             if path not in source.broken:
-                hidden = path in source.hidden and kind not in WARNINGS  # Those repeat no value.
+                hidden = path in source.hidden and repeats and kind not in WARNINGS  # Those repeat no value.
                 source.report(kind, path, f"{HIDDEN} is not accepted here." if hidden else message)
 
 
@@ -185,7 +187,7 @@ def signal_of(monitor: Any) -> Signal | None:
 def each_monitor(raw: Any) -> Iterator[Complaint]:
     for name, monitor in as_items(at(raw, "monitors")):
         for rule in MONITOR_RULES:
-            for path, kind, message in rule(monitor):
+            for path, kind, message, _ in rule(monitor):
                 yield Complaint(("monitors", name, *path), kind, message)
 
 

@@ -200,6 +200,10 @@ SPLITS: Table = _spelled(
 """Fields of `by`."""
 
 
+DISTANCES = {"metric", "method", "test", "stattest", "algorithm", "measure", "statistic", "divergence"}
+"""What others call the distance of a distribution."""
+
+
 def _plain(word: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", word.lower()).strip("_")
 
@@ -223,6 +227,8 @@ def instead_of_key(owner: str, key: str, known: Iterable[str]) -> str:
     if owner in ("", "kafka") and setting in SETTINGS:
         return f" It is a setting of librdkafka: write it below kafka.client, as {setting!r}."
     names = list(known)
+    if "distance" in names and _plain(key) in DISTANCES:
+        return " Here it is distance: psi, kolmogorov_smirnov, ..."
     found, typo = instead_of(KEYS, key), difflib.get_close_matches(key, names, 1, 0.8)
     return f" Here it is {found}." if found and not typo else did_you_mean(key, names)
 

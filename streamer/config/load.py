@@ -23,7 +23,7 @@ from streamer.config.foreign_words import KINDS, VALUES, instead_of, instead_of_
 from streamer.config.label_checks import LABEL_RULES
 from streamer.config.librdkafka_settings import CLIENT, HIDDEN, Secret, is_secret, may_show
 from streamer.config.mapping_rules import MAPPING_RULES
-from streamer.config.monitor import Monitor
+from streamer.config.monitor import Defaults, Monitor
 from streamer.config.order import ORDER_CAUTIONS, ORDER_RULES
 from streamer.config.peer_checks import PEER_RULES
 from streamer.config.problems import ConfigError, Problem, did_you_mean, in_order, quoted
@@ -33,7 +33,7 @@ from streamer.config.server_rules import SERVER_RULES
 from streamer.config.side_rules import SIDE_RULES
 from streamer.config.standard import STANDARD, resolved
 from streamer.config.units import parse_duration, parse_size, show_duration, show_size
-from streamer.config.yaml_source import PathKey, Source, parse
+from streamer.config.yaml_source import PASSWORDS, PathKey, Source, parse
 
 
 class Wrong(NamedTuple):
@@ -126,7 +126,8 @@ def _read_references(source: Source, config: cfg.Config, name: str) -> None:
         config._given = References.model_validate_json(data)
         config._given_hash = hashlib.sha256(data).hexdigest()[:16]
     except OSError as error:
-        source.report("unreadable", ("reference", "file"), f"{error.strerror}.")
+        message = f"{quoted(name)}: {error.strerror}; it is looked for from the folder of the config on."
+        source.report("unreadable", ("reference", "file"), message)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
@@ -179,7 +180,9 @@ def _report(source: Source, detail: ErrorDetails, root: type[BaseModel]) -> None
     if path in source.broken:
         return  # The value could not be filled in or read: said already.
     if kind == "bad-value" and source.is_hidden(path):
-        message = f"{HIDDEN} is not accepted here."
+        field = _fields(model).get(_name_of(model, str(path[-1]))) if path in PASSWORDS else None
+        wanted = f" It is: {field.description}" if field is not None else ""  # Not what the value is like.
+        message = f"{HIDDEN} is not accepted here.{wanted}"
     source.report(kind, path, message)
 
 
@@ -188,10 +191,17 @@ def _missing(wrong: Wrong) -> Said:
     return wrong.path, "missing-field", f"is needed and has no default.{hint and f' {hint}'}"
 
 
+def _keys(model: type[BaseModel] | None) -> list[str]:
+    return [field.alias or name for name, field in _fields(model).items()]
+
+
 def _unknown(wrong: Wrong) -> Said:
-    names = [field.alias or name for name, field in _fields(wrong.model).items()]
+    names = _keys(wrong.model)
     owner, key = str(wrong.path[-2]) if len(wrong.path) > 1 else "", str(wrong.path[-1])
     told = instead_of_key(owner, key, names)
+    if not owner and key in _keys(Monitor) and (key in _keys(Defaults) or not told.startswith(" Here")):
+        every = f", or for all of them to defaults: {{{key}: ...}}" if key in _keys(Defaults) else ""
+        told = f" It belongs to a monitor{every}."
     if wrong.model is Monitor and not told.startswith(" Here") and any(key in m.model_fields for m in DETECTS.values()):
         within = "kind: ..." if key == "kind" else f"kind: ..., {key}: ..."
         told = f" It belongs to detect: {{{within}}}."
@@ -270,8 +280,7 @@ def _right_form(wrong: Wrong) -> str:
     wanted = wrong.detail["type"].partition("_")[0]
     below = _below(wrong.model, str(wrong.path[-1])) if wrong.path else None
     below = Monitor if wrong.path[:-1] == ("monitors",) else below
-    keys = [field.alias or name for name, field in _fields(below).items()]
-    return instead_of_type(wanted, wrong.path, wrong.given, keys)
+    return instead_of_type(wanted, wrong.path, wrong.given, _keys(below))
 
 
 def _not_finite(wrong: Wrong) -> Said:

@@ -22,6 +22,7 @@ KINDS = {
     "insecure": "what others on the network can read, or pretend to be",
     "weak-secret": "a secret that is short or a word",
     "not-filled": "a variable written as another tool would fill it in",
+    "nothing": "a section that has no value, not even {}",
     "never-fires": "a monitor that cannot fire, at all or on the traffic of a sample, or hardly ever",
     "not-in-sample": "a place, or the other half of a pair, that no record of a sample has",
     "read-twice": "a feature of a sample that is another field of the event, too",
@@ -39,6 +40,7 @@ WARNINGS = frozenset(
         "insecure",
         "weak-secret",
         "not-filled",
+        "nothing",
         "never-fires",
         "not-in-sample",
         "read-twice",
@@ -94,7 +96,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` Did you mean 'delta'?`, or the whole list where it is short and nothing is near."""
     names = sorted(known)
     longer = [name for name in names if name.startswith(word)] if len(word) >= LONG_ENOUGH else []
-    near = longer or difflib.get_close_matches(word, names, 1, 0.6)
+    alike = [name for name in names if name.lower() == word.lower()]
+    near = longer or alike or difflib.get_close_matches(word, names, 1, 0.6)
     if near:
         return f" Did you mean {near[0]!r}?"
     return f" Known: {', '.join(names)}." if 0 < len(names) <= KNOWN_SHOWN_MAX else ""

@@ -20,6 +20,7 @@ MAPPINGS = {
     "version": "Write version: 1.",
     "heartbeat": "Write heartbeat: {interval: 1m}.",
     "fields": "Write fields: {model: /POINTER}.",
+    "schema_registry": "Write schema_registry: {url: ADDRESS}.",
     "checks": "Write checks: {features.NAME: {min: 0}}.",
 }
 """By the key, where a mapping is wanted."""

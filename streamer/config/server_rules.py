@@ -31,7 +31,7 @@ def a_token_is_not_guessed(raw: Any) -> Iterator[Complaint]:
     token = at(raw, "server", "token")
     if isinstance(token, str) and token != HIDDEN and not re.fullmatch(rf"[!-~]{{{TOKEN_MIN},}}", token):
         message = f"must be at least {TOKEN_MIN} characters of ASCII without blanks: openssl rand -hex 24 makes one."
-        yield Complaint(("server", "token"), "bad-value", message)
+        yield Complaint(("server", "token"), "bad-value", message, repeats=False)
 
 
 SERVER_RULES: tuple[Rule, ...] = (who_may_change_is_known, a_token_is_not_guessed)

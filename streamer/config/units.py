@@ -28,6 +28,8 @@ WORDS = {
     for word in words.split()
 }
 """Milliseconds of units as other tools and people write them; only to say what is meant."""
+SECONDS_MAX = 1000
+"""From here on a number without a unit is more likely one of milliseconds."""
 _WORDS = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)? ?([a-z]+)")
 _NUMBER = re.compile("[0-9]+")
 
@@ -62,7 +64,14 @@ def _meant(value: Any) -> str:
 
     >>> _meant("5 minutes"), _meant("week"), _meant("1.5h"), _meant("soon")
     (" Did you mean '5m'?", " Did you mean '7d'?", " Did you mean '90m'?", '')
+    >>> _meant("1h30m"), _meant(10), _meant(5000)
+    (" Did you mean '90m'?", " It has no unit: '10s'?", " It has no unit: '5s'?")
     """
+    if type(value) is int and 0 <= value < SECONDS_MAX * 1000:
+        return f" It has no unit: {show_duration(value * 1000 if value < SECONDS_MAX else value)!r}?"
+    parts = re.findall(r"([0-9]{1,7})(ms|[smhd])", str(value))
+    if len(parts) > 1 and "".join(map("".join, parts)) == value:
+        return f" Did you mean {show_duration(sum(int(count) * MILLISECONDS[unit] for count, unit in parts))!r}?"
     found = _WORDS.fullmatch(str(value).strip().lower())
     if found is None or found[2] not in WORDS:
         return ""

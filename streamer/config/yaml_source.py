@@ -230,6 +230,10 @@ def _build(source: Source, node: yaml.Node, path: PathKey) -> Any:
     return _interpolate(source, node, path)
 
 
+BY_BEING_THERE = {("labels",), ("feedback",)}
+"""Sections that may be empty and do something; without a value they do nothing."""
+
+
 def _mapping(source: Source, node: yaml.MappingNode, path: PathKey) -> dict[str, Any]:
     built: dict[str, Any] = {}
     for key_node, value_node in node.value if source.complete else ():
@@ -247,6 +251,8 @@ def _mapping(source: Source, node: yaml.MappingNode, path: PathKey) -> dict[str,
             source.report("duplicate-key", here, f"stands on line {first} already.", key_node.start_mark)
             continue
         source.places[here] = source.at(key_node.start_mark)
+        if here in BY_BEING_THERE and isinstance(value_node, yaml.ScalarNode) and value_node.value == "":
+            source.report("nothing", here, f"nothing stands behind it, so there is none. By default: {key}: {{}}.")
         built[key] = _build(source, value_node, here)
     return built
 

@@ -9,6 +9,7 @@ from schemas.events.batch import REASONS, Batch, OddField
 from schemas.events.fields import FIELDS
 from schemas.events.guess import guess
 from streamer.config import model as cfg
+from streamer.config.decoder_fields import fields_of
 from streamer.config.problems import did_you_mean
 from streamer.config.yaml_source import PathKey
 from streamer.engine.admission import ODD_MAX, OTHER, RESULTS
@@ -32,7 +33,8 @@ HINTS: dict[str, str] = {
     "unusable_schema": "the detail says what of it; have the producer use another one",
     "no_rows": "mapping.each names an array that the record does not have, or that is empty",
     "about_nothing": "say where the id is, as in feedback: {topic: NAME, event_id: /POINTER}",
-    "missing_model": "say where the model's name is: fields: {model: /POINTER}, or what it is: {model: =NAME}",
+    "missing_model": "say where the model's name is: fields: {model: /POINTER}, or what it is: {model: =NAME};"
+    " driftline suggest names places that it may be at",
     "wrong_type": "point `fields` at what the field takes",
     "not_finite": "have the producer write null",
     "no_zone": "say which it is: time_zone: UTC, Europe/Amsterdam ...",
@@ -172,7 +174,9 @@ def doubts(config: cfg.Config, account: Account, models: Iterable[str]) -> Itera
         if one.records > MANY * account.consumed:
             where = PATHS.get(one.reason, ("topics", "events"))
             share = f"{one.records:,} of {account.consumed:,} records of the sample are rejected: {REASONS[one.reason]}"
-            yield "not-used", where, f"{share}{one.hint and '; '}{one.hint}."
+            place = fields_of(config).selectors[[*FIELDS].index("model")] if one.reason == "missing_model" else None
+            hint = VALUES_ALONE if place is not None and place.kind in ("key", "header") else one.hint
+            yield "not-used", where, f"{share}{hint and '; '}{hint}."
     for odd in account.odd:
         if odd.events > MANY * account.consumed:
             field = odd.field.removeprefix("prediction.")
@@ -187,6 +191,7 @@ def doubts(config: cfg.Config, account: Account, models: Iterable[str]) -> Itera
             yield "not-used", ("monitors",) if unwatched else ("limits",), f"{share}: {unwatched or told}."
 
 
+VALUES_ALONE = "is the sample of values alone? kcat -C -J writes keys and headers, too"
 PATHS: dict[str, PathKey] = {
     "missing_model": ("fields", "model"),
     "bad_time": ("fields", "time"),

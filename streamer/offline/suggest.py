@@ -27,6 +27,7 @@ from schemas.events.fields import DEFAULTS, parse_selector, walk
 from streamer.config import model as cfg
 from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
+from streamer.offline import may_name
 from streamer.offline.absent import Names, read_twice
 from streamer.offline.maybe_codes import MaybeCodes
 from streamer.offline.presets import names, text_of
@@ -116,12 +117,22 @@ class Shape:
             fits = [
                 pointer
                 for pointer, kinds in self.kinds.items()
-                if pointer.rpartition("/")[2].lower() == name and pointer not in taken and wanted & set(kinds)
+                if name in named(pointer) and pointer not in taken and wanted & set(kinds)
                 if not (without and pointer.startswith(without))
             ]
             if fits:
                 return min(fits, key=lambda pointer: (pointer.count("/"), pointer))
         return None
+
+
+def named(pointer: str) -> tuple[str, str]:
+    """What a place is called: by its last name, and by the one above it, too.
+
+    >>> named("/meta/Model/name")
+    ('name', 'model_name')
+    """
+    *_, above, last = pointer.lower().split("/")
+    return last, f"{above}_{last}"
 
 
 def kind_of(value: Any) -> str:
@@ -155,7 +166,7 @@ def mapped(head: str, records: Sequence[Record], topic: str) -> Mapped:
     if best:
         why = [f"The preset {best} fits; its notes: driftline init {best}."]
         return Mapped(yaml.safe_load(text_of(best)), why)
-    return _by_names(documents_of(records), any(record.time_ms >= 0 for record in records))
+    return _by_names(records, documents_of(records))
 
 
 @cache
@@ -186,8 +197,9 @@ def _met(config: cfg.Config, records: Sequence[Record], topic: str) -> set[str]:
     return met | ({"time"} if any(time_ms not in (given[offset], 0) for offset, time_ms in times) else set())
 
 
-def _by_names(documents: Sequence[Any], timed: bool) -> Mapped:
-    """Fields where they are by default, else by what members are called. `timed`: records have a time of their own."""
+def _by_names(records: Sequence[Record], documents: Sequence[Any]) -> Mapped:
+    """Fields where they are by default, else by what members are called."""
+    timed = any(record.time_ms >= 0 for record in records)  # They have a time of their own.
     shape, part, why = Shape(), dict[str, Any](), list[str]()
     shape.look(documents[:LOOKED_AT])
     fields, met = dict[str, str](), dict[str, str]()
@@ -205,14 +217,17 @@ def _by_names(documents: Sequence[Any], timed: bool) -> Mapped:
     if "time" not in met and not timed and (place := _time_by_values(documents, shape)):
         met["time"] = fields["time"] = place
         why.append(f"time is taken to be {place}, since its values only rise and are times of these years.")
+    if "model" not in met and (header := may_name.called(records, CALLED["model"])):
+        met["model"] = fields["model"] = header
+        why.append(f"model is taken to be {header}, by its name.")
     own = [name for name in met if name not in fields]
     if own:
         why.insert(0, f"Where they are by default: {', '.join(own)}.")
     if "model" not in met:
         fields["model"] = "=my-model"
-        why.append(
-            f"No member is called like a model: write its name behind the '='{_or_one_of(_few(documents, shape, met))}."
-        )
+        texts = [pointer for pointer, kinds in shape.kinds.items() if kinds["text"] == shape.records]
+        places = may_name.places(records, documents, texts, met)
+        why.append(f"No member is called like a model: write its name behind the '='{_or_one_of(places)}.")
     if "features" not in met:
         fields["features"] = ""
         objects = [pointer for pointer, kinds in shape.kinds.items() if kinds["object"] == shape.records]
@@ -229,20 +244,6 @@ def _by_names(documents: Sequence[Any], timed: bool) -> Mapped:
         )
     why += _unread(shape, met) if "features" in met else ()
     return Mapped({"fields": fields, **part} if fields else part, why)
-
-
-def _few(documents: Sequence[Any], shape: Shape, met: Mapping[str, str]) -> list[str]:
-    """Members at the top that are texts in all records, of which there are few, so that they may tell models apart."""
-    names = [
-        pointer[1:]
-        for pointer, kinds in shape.kinds.items()
-        if pointer.count("/") == 1
-        and "~" not in pointer
-        and kinds["text"] == shape.records
-        and pointer not in met.values()
-    ]
-    looked = documents[:LOOKED_AT]
-    return [f"/{name}" for name in names if len({str(one[name]) for one in looked}) <= max(1, len(looked) // 10)]
 
 
 def _or_one_of(pointers: Sequence[str]) -> str:

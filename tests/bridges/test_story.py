@@ -31,6 +31,17 @@ def test_an_alert_is_told_from_its_records() -> None:
     assert said.notes == []
 
 
+def test_now_has_a_spread_only_where_that_is_what_moved() -> None:
+    said = story(of("amount-mean"))
+    now = next(one for one in said.stretches if one.name == "now")
+    assert now.std is None
+    assert "spread" not in dict(said.facts)["now"]
+    last = of("amount-mean")[-1]
+    level = {**last.record["data"]["level"], "spread": True}
+    wide = story([read(changed(last, data__level=level))])
+    assert f"spread {figure(level['now']['std'])}" in dict(wide.facts)["now"]
+
+
 def test_what_fires_says_when_it_began() -> None:
     fired = of("amount-mean")[0]
     onset = fired.record["data"]["evidence"]["onset"]["time"]

@@ -91,10 +91,16 @@ def test_python_dash_m_is_the_same_program() -> None:
     assert done.stdout == CliRunner().invoke(main, ["version"]).output
 
 
+def test_every_group_has_examples() -> None:
+    groups = [main, *(one for one in main.commands.values() if isinstance(one, click.Group))]
+    assert [one.name for one in groups if "Examples:" not in str(one.epilog)] == []
+
+
 def test_every_help_has_an_example_that_the_parser_takes() -> None:
     for path, command in leaves(main):
         lines = [line.strip() for line in str(command.epilog).splitlines() if line.strip().startswith("driftline ")]
         told = [shlex.split(re.split(r" (?:\||>>?) ", line)[0], comments=True)[1:] for line in lines]
+        assert "Examples:" in str(command.epilog), path
         assert [words for words in told if tuple(words[: len(path)]) == path], f"{path} has no example"
         for words in told:
             with suppress(click.BadParameter):  # A file that is not here.

@@ -52,7 +52,7 @@ def test_every_caution_has_a_config_that_needs_it_and_good_ones_need_none(rule: 
 def test_values_of_the_wrong_type_are_passed_over(monitor: object) -> None:
     kafka = {"brokers": monitor, "client": monitor}
     for config in ({"monitors": {"m": monitor}, "kafka": kafka, "server": {"listen": monitor}}, monitor):
-        for path, kind, message in (complaint for rule in CAUTIONS for complaint in rule(config)):
+        for path, kind, message, _ in (complaint for rule in CAUTIONS for complaint in rule(config)):
             assert all(isinstance(part, str | int) for part in path)
             assert (kind in WARNINGS, message[-1]) == (True, ".")
 

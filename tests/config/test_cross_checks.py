@@ -72,7 +72,7 @@ MONITOR = st.dictionaries(st.sampled_from(KEYS), JUNK | st.dictionaries(st.sampl
 def test_values_of_the_wrong_type_are_passed_over(monitor: Any) -> None:
     whole = {"monitors": {"m": monitor}, "checks": monitor, "topics": monitor, "anomaly": monitor, "kafka": monitor}
     for config in (whole, monitor, {"monitors": monitor}):
-        for path, kind, message in (complaint for rule in RULES for complaint in rule(config)):
+        for path, kind, message, _ in (complaint for rule in RULES for complaint in rule(config)):
             assert all(isinstance(part, str | int) for part in path)
             assert (kind, message[-1]) in {(kind, "."), (kind, "?")}
 

@@ -16,7 +16,8 @@ from tests.engine.referenced import configured
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "error[unreadable] reference.file: No such file"), ("{", "error[bad-value] reference.file: is no file of"),
+    [(None, "error[unreadable] reference.file: 'bad.json': No such file"),
+     ("{", "error[bad-value] reference.file: is no file of"),
      ('{"format": 2, "source": "", "config": "", "tables": []}', "format: Input should be less than or equal to 1")],
 )  # fmt: skip
 def test_a_bad_file_is_named_at_its_key(tmp_path: Path, content: str | None, said: str) -> None:

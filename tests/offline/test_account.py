@@ -64,6 +64,11 @@ def test_a_sample_of_which_nothing_is_used_is_an_error(value: bytes, words: str,
     assert any(words in sentence for sentence in said(found, "not-used").values())
 
 
+def test_a_sample_of_values_alone_has_no_headers(tmp_path: Path) -> None:
+    [words] = said(estimated('fields: {model: "header:x-model"}\n', tmp_path, GOOD), "not-used").values()
+    assert "kcat -C -J" in words
+
+
 def test_a_sample_without_records_is_one_of_which_nothing_is_used(tmp_path: Path) -> None:
     assert said(estimated("", tmp_path, [])) == {"": "the sample has no records."}
 

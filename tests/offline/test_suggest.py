@@ -100,6 +100,20 @@ def test_a_flat_event_without_a_model() -> None:
     assert any("called like a model" in line for line in found.why)
 
 
+def test_a_name_may_be_told_by_the_object_that_it_is_in() -> None:
+    given = [
+        {"model": {"name": "m", "version": "2"}, "request": {"id": f"r{i}"}, "inputs": {"a": i}} for i in range(99)
+    ]
+    places = {"model": "/model/name", "version": "/model/version", "event_id": "/request/id", "features": "/inputs"}
+    assert suggested(of(given))["fields"] == places
+
+
+def test_what_may_be_the_model_is_named_at_any_depth() -> None:
+    given = [{"meta": {"svc": {"name": "loans", "rev": f"v{i % 3}"}, "ok": True, "id": f"r{i}"}} for i in range(300)]
+    why = mapped(HEAD, of(given), "inferences").why
+    assert any(line.endswith("one of these: /meta/svc/name, /meta/svc/rev.") for line in why), why
+
+
 def test_what_may_be_the_model_and_the_features_is_named() -> None:
     given = [{"svc": f"m{i % 3}", "req": f"r{i}", "ts": 1_767_600_000 + i, "in": {"a": i}} for i in range(300)]
     why = mapped(HEAD, of(given), "inferences").why

@@ -341,6 +341,11 @@ def test_a_browser_is_told_what_changes(server: Server, page: Page, topics: Topi
     browser.wait_for("Models (1)")
     browser.value("document.dispatchEvent(new KeyboardEvent('keydown', {key: '/'}))")
     assert browser.value("document.activeElement.id") == "find"
+    browser.value("document.querySelector('.skip').click()")
+    assert browser.value("document.activeElement.id") == "view"
+    assert browser.value("location.hash") == "", "it is no address of a view"
+    browser.open(f"http://{server.address}/#view")
+    browser.wait_for("drifting")
 
 
 def deployed() -> bytes:

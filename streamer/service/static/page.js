@@ -45,6 +45,7 @@ const lasting = (ms) => {
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
 };
+const beat = (all) => `with every heartbeat.interval (${lasting(all.heartbeat_ms)})`;
 const ago = (ms) => `${lasting(ms)} ago`;
 const table = (heads, rows) => el("div", { class: "wide" }, el("table", {},
   el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: head.startsWith("#") ? "number" : null }, head.replace("#", ""))))),
@@ -53,7 +54,7 @@ const table = (heads, rows) => el("div", { class: "wide" }, el("table", {},
 const incidents = (list) => (list.length ? table(["State", "What happened", "Alerts", "Since"], list.map((one) => [
   state(one.status), el("div", { class: "sentence" }, link(`#/incident/${encodeURIComponent(one.incident)}`, one.sentence)),
   `${one.alerts.open} of ${one.alerts.count} open`, time(one.since)])) : el("p", { class: "soft" }, "None."));
-const alerts = (list) => (list.length ? table(["State", "Severity", "What moved", "Since"], list.map((one) => [
+const alerts = (list) => (list.length ? table(["State", "Severity", "What moved", "Found"], list.map((one) => [
   state(one.status), one.labels.severity || "–", el("div", { class: "sentence" }, link(`#/alert/${encodeURIComponent(one.id)}`, one.sentence)), time(one.since)]))
   : el("p", { class: "soft" }, "None."));
 
@@ -145,7 +146,7 @@ const VIEWS = {
         link(name(one.model), one.model), state(one.state), String(one.incidents), String(one.alerts), number(one.per_minute), spark(one.minutes), one.lag_ms === null ? "no" : lasting(one.lag_ms),
         one.newest_event ? el("span", { title: one.newest_event }, ago(all.now_ms - Date.parse(one.newest_event))) : "–",
         `${one.series.ready} known${one.series.warming ? `, ${one.series.warming} warming up` : ""}`, el("span", { title: TIERS }, tiersOf(one))]))
-        : el("p", { class: "soft" }, wanted ? "No model of that name." : "No sign of life of any model yet: one comes with every heartbeat.interval (1 min)."),
+        : el("p", { class: "soft" }, wanted ? "No model of that name." : `No sign of life of any model yet: one comes ${beat(all)}.`),
       shown.length < found ? el("p", { class: "soft" }, `${found - shown.length} more, of which none is in a worse state. `, link(`#/?all&find=${encodeURIComponent(wanted)}`, "Show all")) : null];
   },
   alerts: async (all) => {
@@ -200,6 +201,7 @@ const VIEWS = {
       el("h3", {}, "When"), timeline(one.members, timed(marks)), marks.length ? happenings(marks, Date.parse(one.since)) : null,
       el("h3", {}, "What moved, the largest first"), table(["Since", "What moved", "Monitor", "Severity"], one.members.map((member) => [
         time(member.since), link(`#/alert/${encodeURIComponent(member.episode)}`, member.moved), member.monitor, member.severity])),
+      one.members.some((member) => member.since < one.since) ? el("p", { class: "soft" }, "What is judged by windows began somewhere in its window: since is where that begins.") : null,
       one.alerts.count > one.members.length ? el("p", { class: "soft" }, `The first ${one.members.length} of ${one.alerts.count} are shown.`) : null,
       el("h3", {}, "Next"), over ? el("p", {}, "Nothing has to be done: it is over. If it comes again, begin here:") : null, el("ol", {}, [
         asking(one.marks, one.since),
@@ -232,7 +234,7 @@ const VIEWS = {
         one.rates.ordered !== undefined ? "1: puts events in the order of their models" : stages.length > 1 ? "2: watches" : "watches", String(one.partitions),
         ...["in", ...fates.map(([fate]) => fate), "windows", "told"].map((what) => rate(one.rates[what]))])),
       el("p", { class: "soft" }, "What comes in is one of the columns up to dead letters, and only that. Windows: that have ended. Alerts out: records of alerts and incidents.")]
-        : el("p", { class: "soft" }, "Known after two signs of life: one comes with every heartbeat.interval (1 min)."),
+        : el("p", { class: "soft" }, `Known after two signs of life: one comes ${beat(all)}.`),
       el("h3", {}, "Partitions"), unknown ? el("p", { class: "note" }, `Lag and snapshots are not known: ${unknown}`) : null,
       partitions.length ? table(["Partition", "Read", "#In a second", "#Lag", "Snapshot", "#Offset", ...fates.map(([, head]) => `#${head}`), "Heard"], partitions.map((one) => [
         place(one), READ[one.state], rate((one.rates || {}).in), number(one.lag), snapshotOf(one), number(one.offset),
@@ -294,7 +296,7 @@ const filled = (made) => {
 const FRESH = ["BUTTON", "FORM"]; // What they do hangs on what they were made of.
 
 const draw = async () => {
-  const [view, ...rest] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/");
+  const [first, ...rest] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/"), view = Object.hasOwn(VIEWS, first) ? first : "";
   for (const one of document.querySelectorAll("nav a")) {
     const here = one.getAttribute("href") === `#/${view}`;
     if (here) one.setAttribute("aria-current", "page"); else one.removeAttribute("aria-current");
@@ -303,7 +305,7 @@ const draw = async () => {
     const about = decodeURIComponent(rest.join("/"));
     const asked = Object.fromEntries(new URLSearchParams(view ? "" : location.hash.split("?")[1]));
     const all = await get(`/api/overview?${new URLSearchParams(view === "model" ? { model: about } : { view, ...asked })}`);
-    const made = (await (VIEWS[view] || VIEWS[""])(all, about)).flat(Infinity).filter(Boolean);
+    const made = (await VIEWS[view](all, about)).flat(Infinity).filter(Boolean);
     status.textContent = all.waits ? `Waiting: ${all.waits}` : `as of ${new Date(all.now_ms).toISOString().slice(11, 19)} UTC`;
     became(all.said);
     if (drawn !== location.hash) main.replaceChildren();
@@ -323,6 +325,8 @@ let last = 0, waiting = null;
 const soon = () => {
   if (waiting === null && !document.hidden) waiting = setTimeout(() => { waiting = null; last = Date.now(); draw(); }, Math.max(0, last + LEAST_MS - Date.now()));
 };
+// It leads to what is shown, which is no address of a view.
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 window.addEventListener("hashchange", () => { main.focus(); draw(); });
 document.addEventListener("keydown", (event) => {
   const find = document.getElementById("find");
