@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+PACKAGES := .venv/.packages
 STAMP := .venv/.setup
 ARGS ?=
 KAFKA ?=
@@ -36,18 +37,22 @@ help: ## this list
 
 setup: $(STAMP) ## .venv with everything in it; instant when nothing changed
 
-$(STAMP): requirements-dev.txt pyproject.toml schemas/native/Cargo.toml $(shell find schemas/native/src -name "*.rs")
+$(PACKAGES): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv \
 		|| { echo "cannot make .venv: on Debian and Ubuntu, apt-get install python3-venv, then again"; exit 1; }
 	@echo "making .venv, once: packages first ..."
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(STAMP): $(PACKAGES) pyproject.toml schemas/native/Cargo.toml $(shell find schemas/native/src -name "*.rs")
 	@echo "$$(command -v cargo >/dev/null && echo "... then the core is compiled, which takes a minute or so ..." || echo "... no cargo here: without the compiled core ...")"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'from schemas.core import native, why_not; print("compiled core:", "yes" if native else "no, " + why_not)'
 	@touch $@
 
-# Clippy needs nothing of the .venv: it has one processor while pip fills that with the other.
+# Clippy needs nothing of the .venv: it has one processor while pip fills that with the other. mypy has the stub of the
+# compiled core: it looks at all while that is built.
 lint: ## style and types
 	@$(MAKE) --no-print-directory -j 2 lint-python lint-rust
 
@@ -59,7 +64,7 @@ checked:
 collected: setup
 	@said=$$($(BIN)/pytest -qqq --collect-only 2>&1) || { echo "$$said"; exit 1; }
 
-lint-python: setup
+lint-python: $(PACKAGES)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
