@@ -85,9 +85,14 @@ class RecordColumns(Sequence[Record]):
     """Records as columns, all that a decoder needs of nearly every one; a whole Record is made when asked for."""
 
     def __init__(
-        self, values: Sequence[bytes | None], offsets: I64, times_ms: I64, record: Callable[[int], Record]
+        self,
+        values: Sequence[bytes | None],
+        offsets: I64,
+        times_ms: I64,
+        record: Callable[[int], Record],
+        keys: Callable[[], Sequence[bytes | None]] | None = None,
     ) -> None:
-        self.values, self.offsets, self.times_ms, self._record = values, offsets, times_ms, record
+        self.values, self.offsets, self.times_ms, self._record, self._keys = values, offsets, times_ms, record, keys
 
     def __len__(self) -> int:
         return len(self.values)
@@ -97,6 +102,10 @@ class RecordColumns(Sequence[Record]):
 
     def __iter__(self) -> Iterator[Record]:
         return map(self._record, range(len(self)))
+
+    def keys(self) -> Sequence[bytes | None]:
+        """Of all of them; a Record would have a copy of its value."""
+        return [record.key for record in self] if self._keys is None else self._keys()
 
 
 def columns_of(records: Sequence[Record]) -> RecordColumns:

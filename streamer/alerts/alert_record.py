@@ -67,6 +67,7 @@ class Episode(NamedTuple):
     """What no later record of an episode says otherwise."""
 
     opened: Opened
+    series: Series
     evidence: Evidence
     monitor: Monitor
     moved: str  # in words, of one who knows the series
@@ -79,7 +80,7 @@ def episode_of(monitor: Monitor, series: Series, opened: Opened, retained: bool)
     moved = monitor.sentence(series.identity.labels, evidence)
     flags = {"shadow": monitor.config.shadow, "retained": retained}
     facts = episode_facts(series, opened, evidence, moved) | {name: "true" for name, so in flags.items() if so}
-    return Episode(opened, evidence, monitor, moved, facts, [])
+    return Episode(opened, series, evidence, monitor, moved, facts, [])
 
 
 def episode_facts(series: Series, opened: Opened, evidence: Evidence, moved: str) -> dict[str, str]:
@@ -210,10 +211,12 @@ class AlertRecords:
 
     def record(self, notice: Notice) -> Out:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
-        key, begun = key_of(notice), self.episode(notice)
-        self.told(notice)
-        monitor = self.monitors[notice.monitor]
-        facts = change_facts(notice, begun, self.series_at(key).identity.labels)
+        key = key_of(notice)
+        begun = self.episode(notice, key)
+        if notice.status == "resolved":
+            self.begun.pop((key, notice.opened.offset, notice.opened.row), None)
+        monitor = begun.monitor
+        facts = change_facts(notice, begun, begun.series.identity.labels)
         if self.config.control is not None:
             facts["acknowledged"] = "null" if notice.ack is None else wire.written(known_of(notice.ack))
         forms = self.forms.get((notice.monitor, *key[2:])) or self._forms(monitor, facts, *key[2:])
@@ -231,19 +234,20 @@ class AlertRecords:
         self.series = {key: made for key, made in self.series.items() if key[0] not in monitors}
         self.begun = {key: begun for key, begun in self.begun.items() if key[0][0] not in monitors}
 
-    def episode(self, notice: Notice) -> Episode:
+    def episode(self, notice: Notice, key: Key) -> Episode:
         """What no later record of the notice's episode says otherwise. A series may have opened its next one before the
         records of this are written.
         """
-        key, opened = key_of(notice), notice.opened
-        known = self.begun.get((key, opened.offset, opened.row))
+        opened = notice.opened
+        place = key, opened.offset, opened.row
+        known = self.begun.get(place)
         if known is not None and known.opened is opened:
             return known
         made = episode_of(self.monitors[notice.monitor], self.series_at(key), opened, notice.retained)
         if self.config.mapping.each:
             made.facts["row"] = str(opened.row if opened.origin is None else opened.origin[3])
         if len(self.begun) < BEGUN_MAX:
-            self.begun[key, opened.offset, opened.row] = made
+            self.begun[place] = made
         return made
 
     def series_at(self, key: Key) -> Series:

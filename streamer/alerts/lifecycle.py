@@ -47,7 +47,7 @@ from streamer.alerts.alert import (
     plain,
 )
 from streamer.alerts.holds import Holds
-from streamer.alerts.recovery import recovery_of
+from streamer.alerts.recovery import Recovery, recovery_of
 from streamer.alerts.timetable import REPEAT, Key, Timers, Timetable, clear_for, due_of, part_end
 from streamer.monitors.base import Monitor
 from streamer.monitors.evidence import moved_of
@@ -102,11 +102,13 @@ def told_of(
     if not over:
         ended_ms, how = max(opened.time_ms, alert.fired_ms) + lasted_ms + REPEATS_KEPT * every_ms, ""
     assert ended_ms is not None
-    level = None if recovery is None else Level(*(getattr(recovery, name) for name in Level._fields))
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
-    more = level, alert.retained, news_from
-    told = Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
-    return told._replace(ack=alert.ack, strength=alert.peak, again=alert.keep_ms > 0, latest=alert.latest)
+    more = _level(recovery), alert.retained, news_from, alert.ack, "", alert.peak, alert.keep_ms > 0, alert.latest
+    return Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
+
+
+def _level(way: Recovery | None) -> Level | None:
+    return None if way is None else Level(way.before, way.band, way.away, way.now, way.wide)
 
 
 FirstOffset = Callable[[str, int, int], int]
@@ -164,9 +166,8 @@ class AlertBook:
                 event = queue[-1].event
             code = batch.model.item(event)
             model = batch.strings[code]
-            at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event))
-            if batch.rows is not None:
-                at = at._replace(row=batch.rows.item(event), origin=origin_of(batch, event))
+            place = (0, None) if batch.rows is None else (batch.rows.item(event), origin_of(batch, event))
+            at = Moment(batch.offsets.item(event), batch.times_ms.item(event), now.item(event), *place)
             if timers.next.get(code) == event:
                 notices += self.tick(model, at)
             while queue and queue[-1].event == event:

@@ -55,13 +55,14 @@ class Outbox:
 
     def written(self) -> list[Out]:
         """All of it as records."""
-        self.settle()
-        record = self.records.record
-        return [item if isinstance(item, Out) else record(item) for item in self.decided]
+        self.write()
+        return self.decided.copy()
 
     def write(self) -> None:
-        """What waits is nobody's matter from here on but the commit's."""
-        self.decided = [*self.written()]
+        """What waits is nobody's matter from here on but the commit's: a commit that is tried again finds it written."""
+        self.settle()
+        record = self.records.record
+        self.decided = [item if isinstance(item, Out) else record(item) for item in self.decided]
 
     def drop(self, count: int | None) -> None:
         """Forget the first `count` of `written`, or all."""

@@ -55,13 +55,14 @@ class OwnRecords:
 
     def __call__(self, records: Sequence[Record], topic: str) -> Batch:
         columns, own = columns_of(records), list[Record]()
-        for record in columns:
-            if record.key in (None, self.writer):
+        ours = [key is None or key == self.writer for key in columns.keys()]
+        if all(ours):
+            return self.decode(columns, topic)
+        for record, is_ours in zip(columns, ours, strict=True):
+            if is_ours:
                 own.append(record)
             else:
                 self._skip(record)
-        if len(own) == len(columns):
-            return self.decode(columns, topic)
         batch, next_offset = self.decode(own, topic), columns.offsets.item(-1) + 1
         no_news = batch.news_at in (None, batch.next_offset)
         return replace(batch, next_offset=next_offset, news_at=next_offset if no_news else batch.news_at)

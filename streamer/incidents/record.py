@@ -10,7 +10,7 @@ from schemas.records.alert import Form, inner, ms_of, render, rfc3339, written
 from schemas.records.envelope import HEADERS, named
 from schemas.records.incident import form, render_member
 from streamer.alerts.alert import FADING, FIRING, Notice
-from streamer.alerts.alert_record import AlertRecords, Episode, Series, key_of, number_of, severity_of
+from streamer.alerts.alert_record import AlertRecords, Episode, key_of, number_of, severity_of
 from streamer.alerts.lifecycle import AlertBook
 from streamer.incidents.book import RESOLVED, Change, Incident, IncidentBook, Member
 from streamer.port import Out, Partition
@@ -117,20 +117,22 @@ class Incidents:
     def _take(self, notice: Notice) -> None:
         if notice.status == "renewed" or self.records.monitors[notice.monitor].config.shadow:
             return
-        series = self.records.series_at(key_of(notice))
+        key = key_of(notice)
         if notice.status == "resolved":
-            self.book.resolved(series.identity.fingerprint)
+            self.book.resolved(self.records.series_at(key).identity.fingerprint)
         else:
-            member = self._member(notice, series, self.records.episode(notice))
-            self.book.fired(series.identity.labels["model"], member, notice.retained, notice.again)
+            begun = self.records.episode(notice, key)
+            labels = begun.series.identity.labels
+            self.book.fired(labels["model"], self._member(notice, begun), notice.retained, notice.again)
 
     def settle(self, offset: int, time_ms: int) -> list[Out]:
         """A tick: incidents whose alerts a changed config took away are over."""
         self.book.settle()
         return self._told((offset, time_ms))
 
-    def _member(self, notice: Notice, series: Series, begun: Episode) -> Member:
-        opened, where, labels = notice.opened, self.records, series.identity.labels
+    def _member(self, notice: Notice, begun: Episode) -> Member:
+        opened, where, series = notice.opened, self.records, begun.series
+        labels = series.identity.labels
         fingerprint, (topic, partition) = series.identity.fingerprint, where.partition
         earliest_ms, begin_ms = onset_ms(begun.evidence["evidence"], opened.time_ms)
         size = begun.evidence["finding"]["effect"]["deviations"]

@@ -86,7 +86,7 @@ class ByCore:
             found += stretches([message])
         for topic, number, offsets, times_ms, messages, error in self._core.take(limit, round(timeout_s * 1000)):
             values, make = cast("Sequence[bytes | None]", messages), _maker(messages, self._most)
-            columns = RecordColumns(values, offsets, times_ms, make)
+            columns = RecordColumns(values, offsets, times_ms, make, messages.keys)
             found.append(Stretch((topic, number), columns, error and KafkaError(*error)))
         return found
 

@@ -82,6 +82,15 @@ impl Messages {
         Ok(message.value().map(|value| PyBytes::new(py, value)))
     }
 
+    /// The key of each, without a look at its value.
+    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Vec<Option<Bound<'py, PyBytes>>>> {
+        let held = self.held();
+        if held.len() < self.count {
+            return Err(self.missing(0));
+        }
+        Ok(held.iter().map(|message| message.key().map(|key| PyBytes::new(py, key))).collect())
+    }
+
     /// Offset, time, key, value and headers of one, as `Record` of `schemas/events/batch.py`; of a value beyond `most`
     /// bytes so many, and what the whole is: a batch may hold one of nearly all the memory there is.
     fn record<'py>(&self, py: Python<'py>, place: usize, most: usize) -> PyResult<Parts<'py>> {
