@@ -41,6 +41,7 @@ NUMBERED = {
         "away",
         "calm",
         "doubts",
+        "early",
         "first",
         "following",
         "gaps",

@@ -13,7 +13,7 @@ next, whatever the cycle, is how far chance alone carries the extremes of as man
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite, isnan, log2, nan
+from math import isfinite, isnan, log2, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy as np
 from detectors.bank import renumbered
 from detectors.extremes import DAY_MS, FEW, GUMBEL, SCHOOL, DailyExtremes, beyond, odds
 from streamer.monitors.base import MonitorSpec
+from streamer.monitors.early_levels import LENGTH, Asked, EarlyLevels
 from streamer.monitors.evidence import tier_of
 from streamer.monitors.levels import LevelMonitor, Span, Verdict
 from streamer.signals.columns import F64, I64
@@ -70,6 +71,8 @@ class DailyLevelMonitor(LevelMonitor):
         super().__init__(made)
         self.days = DailyExtremes(CHANNELS)
         self.swings: dict[int, Swing] = {}
+        self.early = EarlyLevels()
+        self.side = {"up": 1, "down": -1}.get(self.detect.direction, 0)
 
     def days_left(self) -> I64:
         self.days.resize(len(self.table.keys))
@@ -80,6 +83,8 @@ class DailyLevelMonitor(LevelMonitor):
 
     def judge(self, row: int, value: float, span: Span, offset: int) -> Verdict:
         start_ms = span.start_ms
+        if row not in self.swings and self.table.signal.kind == "aggregate" and row not in self.table.pinned:
+            self.early.begin(row)
         days, mine = self.days, self.swings.setdefault(row, Swing())
         days.resize(len(self.table.keys))
         if days.behind(row, start_ms // DAY_MS):
@@ -94,7 +99,7 @@ class DailyLevelMonitor(LevelMonitor):
         usual = mine.means[load] if mine.known[load] >= SEEN_LEAST else nan
         mine.values, mine.usual = [*mine.values, value][-SIZES[-1] :], [*mine.usual, usual][-SIZES[-1] :]
         mine.begins_ms = [*mine.begins_ms, start_ms][-SIZES[-1] :]
-        found = self._look(row, mine, start_ms, offset)
+        found = self._look(row, mine, span, offset)
         if found is None:
             mine.since_ms = -1
         elif mine.since_ms < 0:
@@ -114,11 +119,11 @@ class DailyLevelMonitor(LevelMonitor):
         count = max(int(self.days.count[row, 0].max()), 2)
         return beyond(apart) * (1.0 + FEW / count) * deviations
 
-    def _look(self, row: int, mine: Swing, start_ms: int, offset: int) -> tuple[int, float, float, int] | None:
+    def _look(self, row: int, mine: Swing, span: Span, offset: int) -> tuple[int, float, float, int] | None:
         """Which way the values are out of bounds, their average, what it usually is, how many they are; the fewest that
         tell it. None where all is well.
         """
-        found = None
+        start_ms, found = span.start_ms, self._since_warmup(row, mine, span)
         for place, size in enumerate(SIZES):
             if len(mine.values) < size:
                 break
@@ -145,6 +150,14 @@ class DailyLevelMonitor(LevelMonitor):
             mine.held = {}
         return found
 
+    def _since_warmup(self, row: int, mine: Swing, span: Span) -> tuple[int, float, float, int] | None:
+        """The same of a row that is far from its first windows, as long as days say nothing."""
+        if isfinite(self.days.limit[row, 0].min()):
+            self.early.close(row)
+        told = self.early.take(row, mine.values[-1], span, Asked(self.detect.change, self.side, sqrt(mine.noise)))
+        newest = mine.values[-LENGTH:]
+        return None if told is None else (told[0], sum(newest) / len(newest), told[1], len(newest))
+
     def _side(self, row: int, channel: int, average: float, offset: int) -> int:
         low, high = self.days.limits(row, channel)
         if isfinite(low) or isfinite(high):
@@ -162,7 +175,7 @@ class DailyLevelMonitor(LevelMonitor):
         return 0
 
     def _wanted(self, side: int) -> int:
-        return side if self.detect.direction in ("both", {1: "up", -1: "down"}.get(side)) else 0
+        return side if self.side in (0, side) else 0
 
     def _known(self, row: int, offset: int) -> tuple[float, float] | None:
         """Centre and scale of the reference, where it is one by now."""
@@ -175,7 +188,7 @@ class DailyLevelMonitor(LevelMonitor):
         taught = self.days.count[row, 0].max() > 0
         if found is not None:
             _, shown, expected, size = found
-            expected = expected if taught or known is None else known[0]
+            expected = expected if taught or known is None or self.early.told(row) else known[0]
         elif taught or known is not None:
             shown, size = value, 1
             expected = self.days.usual(row, 0)[1] if taught or known is None else known[0]
@@ -191,6 +204,7 @@ class DailyLevelMonitor(LevelMonitor):
         self.days.resize(len(self.table.keys))
         self.days.retain(rows)
         self.swings = renumbered(self.swings, rows)
+        self.early.retain(rows)
 
     def dump(self) -> Any:
         self.days.resize(len(self.table.keys))  # However the log was cut.
@@ -210,7 +224,7 @@ class DailyLevelMonitor(LevelMonitor):
                     swing.steps,
                 ]
             )
-        return {**super().dump(), "days": self.days.dump(), "swings": swings}
+        return {**super().dump(), "days": self.days.dump(), "swings": swings, "early": self.early.dump()}
 
     def load(self, state: Any) -> None:
         super().load(state)
@@ -225,3 +239,4 @@ class DailyLevelMonitor(LevelMonitor):
             swing = self.swings[int(row)] = Swing(*lists, int(since_ms), held=kept)
             if noise:  # Older snapshots have none.
                 swing.noise, swing.steps = float(noise[0]), int(noise[1])
+        self.early.load(state.get("early", ()), self.swings)

@@ -105,7 +105,7 @@ class SeriesTable:
         self.row_cache = parts.row_cache() if parts.row_cache is not None else None
         self.reference = parts.reference(warmup, self.signal.scaled, sampled)
         share = SHARE_UNSEEN if self.signal.kind == "unseen" else SHARE_OTHER
-        self.categories = Categories(warmup, share) if self.signal.text else None
+        self.categories = Categories(warmup, share, self.signal.kind == "category") if self.signal.text else None
         self.tails: Tails | None = None  # see `widen`
         self.final: dict[int, Learned] = {}  # references that change no more, of the rows that were asked for
         self.history = parts.history()
@@ -196,7 +196,7 @@ class SeriesTable:
         self.dropped += int(np.count_nonzero(~keep))
         rows, events = rows[keep], events[keep]
         categories.resize(len(self.keys))
-        numbers, said = categories.encode(rows, texts[keep], batch.strings)
+        numbers, said = categories.encode(rows, texts[keep], batch.strings, batch.times_ms[events])
         values = np.minimum(numbers, CODES) if self.signal.kind == "category" else (numbers == UNSEEN) * 1.0
         return Column(rows[said], values[said], events[said])
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from schemas.events.batch import Batch
+from streamer.signals.by_day import ByDay, by_day_of
 from streamer.signals.columns import F64, I64, Bool, Groups, dense
 from streamer.signals.grammar import Signal
 from streamer.signals.observe import one_text
@@ -51,6 +52,7 @@ class Known:
         self.once = 0  # texts that came once in it
         self.more = False  # there were more than NAMES_MAX
         self.several = 0  # texts with a share to speak of, which are the first of the names behind the warm-up
+        self.by_day: ByDay | None = None  # as long as it may be one text a day
         self.moved: list[int] = []  # for each number of the warm-up the one behind it; for the sample, not state
 
     def learn(self, text: str, warmup: int) -> None:
@@ -68,6 +70,20 @@ class Known:
         self.n += 1
         if self.n >= warmup:
             self.settle()
+
+    def met(self, text: str, time_ms: int) -> None:
+        """A text comes at this time: one that is expected of the day is known from then on."""
+        if self.by_day is None:
+            return
+        if not self.by_day.take(text, time_ms):
+            self.by_day = None
+        elif self.counts is None and text not in self.names and len(self.names) < NAMES_MAX and self.by_day.expected():
+            self.names[text] = len(self.names)
+
+    @property
+    def daily(self) -> bool:
+        """Whether it has changed, and with the day alone: of such there is no share that stays."""
+        return self.by_day is not None and self.by_day.changes > 0
 
     def add(self, other: Known) -> None:
         """The values that another one learned from, behind those of this one."""
@@ -114,7 +130,8 @@ class Known:
 
     def dump(self) -> list[Any]:
         counts = None if self.counts is None else np.array(self.counts, np.int64)
-        return [list(self.names), counts, self.n, self.late, self.once, self.more, self.several]
+        by_day = [] if self.by_day is None else [self.by_day.dump()]
+        return [list(self.names), counts, self.n, self.late, self.once, self.more, self.several, *by_day]
 
     @classmethod
     def of_file(cls, names: Sequence[str], category: bool) -> Known:
@@ -130,7 +147,8 @@ class Known:
         if state and isinstance(state[0], str):
             state = [state, None, 0, 0, 0, len(state) >= CODES, len(state)]
         known = cls()
-        names, counts, n, late, once, more, several = state or known.dump()
+        names, counts, n, late, once, more, several, *by_day = state or known.dump()
+        known.by_day = by_day_of(by_day[0]) if by_day else None  # Older snapshots have none.
         known.names = {str(name): i for i, name in enumerate(names)}
         known.counts = None if counts is None else array("q", counts.tolist())
         known.n, known.late, known.once = int(n), int(late), int(once)
@@ -143,32 +161,64 @@ class Known:
 
 
 class Categories:
-    """The texts of rows 0..rows-1, of which at most so large a `share` may be new."""
+    """The texts of rows 0..rows-1, of which at most so large a `share` may be new. `mix`: it is about their shares."""
 
-    def __init__(self, warmup: int, share: float) -> None:
-        self.warmup, self.share = warmup, share
+    def __init__(self, warmup: int, share: float, mix: bool = False) -> None:
+        self.warmup, self.share, self.mix = warmup, share, mix
         self.rows: list[Known] = []
 
     def resize(self, rows: int) -> None:
-        self.rows += [Known() for _ in range(rows - len(self.rows))]
+        for _ in range(rows - len(self.rows)):
+            self.rows.append(Known())
+            self.rows[-1].by_day = ByDay()
 
     def retain(self, rows: I64) -> None:
         """Row rows[i] becomes row i; all others are forgotten."""
         self.rows = [self.rows[row] for row in rows.tolist()]
 
-    def encode(self, rows: I64, texts: I64, strings: tuple[str, ...]) -> tuple[F64, Bool]:
+    def encode(self, rows: I64, texts: I64, strings: tuple[str, ...], times_ms: I64) -> tuple[F64, Bool]:
         """The number of each text (a code into `strings`) for its row, and whether anything is said of it at all."""
         inverse, first = dense(rows * (len(strings) + 1) + texts)
         numbers = np.empty(len(rows), np.float64)
-        learning = np.array([self.rows[row].counts is not None for row in rows[first].tolist()], bool)[inverse]
-        for i in np.flatnonzero(learning).tolist():  # One by one: a warm-up may end among them.
-            numbers[i] = self._learned(int(rows[i]), strings[texts[i]])
+        row_of = rows[first].tolist()
+        single = np.array([self.rows[row].counts is not None for row in row_of], bool)
+        single |= self._turning(row_of, [strings[text] for text in texts[first].tolist()], inverse, times_ms)
+        chosen = single[inverse]
+        for i in np.flatnonzero(chosen).tolist():  # One by one: a warm-up or a day may end among them.
+            numbers[i] = self._learned(int(rows[i]), strings[texts[i]], int(times_ms[i]))
         found = np.array([self._number(int(rows[i]), strings[texts[i]]) for i in first.tolist()], np.float64)
-        numbers = np.where(learning, numbers, found[inverse])
+        numbers = np.where(chosen, numbers, found[inverse])
         return numbers, numbers >= 0.0
 
-    def _learned(self, row: int, text: str) -> int:
+    def _turning(self, row_of: Sequence[int], text_of: Sequence[str], inverse: I64, times_ms: I64) -> Bool:
+        """Of pairs of a row and a text those whose row may have one a day and has another one here. The others of such
+        rows are taken.
+        """
+        found = np.zeros(len(row_of), bool)
+        daily = [i for i, row in enumerate(row_of) if self.rows[row].by_day is not None]
+        if not daily:
+            return found
+        earliest, newest = np.full(len(row_of), times_ms.max()), np.full(len(row_of), times_ms.min())
+        some = np.isin(inverse, daily) if len(daily) < len(row_of) else slice(None)
+        np.minimum.at(earliest, inverse[some], times_ms[some])
+        np.maximum.at(newest, inverse[some], times_ms[some])
+        others = {row_of[i] for i in daily if not self._goes_on(row_of[i], text_of[i], int(earliest[i]))}
+        for i in daily:
+            known = self.rows[row_of[i]]
+            if row_of[i] in others or known.counts is not None:
+                found[i] = True
+            else:
+                known.met(text_of[i], int(newest[i]))
+        return found
+
+    def _goes_on(self, row: int, text: str, earliest_ms: int) -> bool:
+        """Whether it is the text of the day, from this time on."""
+        by_day = self.rows[row].by_day
+        return by_day is not None and text == by_day.text and earliest_ms >= by_day.by_ms
+
+    def _learned(self, row: int, text: str, time_ms: int) -> int:
         known = self.rows[row]
+        known.met(text, time_ms)
         if known.counts is None:
             return self._number(row, text)
         number = known.names.get(text, len(known.names))
@@ -178,7 +228,7 @@ class Categories:
     def _number(self, row: int, text: str) -> int:
         """-1 where nothing is said."""
         known = self.rows[row]
-        if known.counts is None and not known.is_category(self.share):
+        if known.counts is None and (not known.is_category(self.share) or (self.mix and known.daily)):
             return -1
         place = known.names.get(text)
         return UNSEEN if place is None else known.number(place)
