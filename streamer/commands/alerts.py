@@ -128,7 +128,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-@click.group("alerts")
+@click.group("alerts", epilog=LIST_EPILOG)
 def alerts() -> None:
     """Alerts and incidents: follow them, list how things stand, show one; say what is to become of one.
 

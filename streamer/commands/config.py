@@ -32,7 +32,7 @@ Examples:
 """
 
 
-@click.group("config")
+@click.group("config", epilog=DIFF_EPILOG)
 def config() -> None:
     """Show the effective config, what a change of it means, or the JSON Schema for editors."""
 

@@ -34,7 +34,7 @@ Examples:
 """
 
 
-@click.group("reference")
+@click.group("reference", epilog=BUILD_EPILOG)
 def reference() -> None:
     """Build a file of references from chosen events, look at one, compare two."""
 
