@@ -106,9 +106,3 @@ def test_every_help_has_an_example_that_the_parser_takes() -> None:
             with suppress(click.BadParameter):  # A file that is not here.
                 one = next(c for p, c in leaves(main) if tuple(words[: len(p)]) == p)
                 one.make_context("x", words[words.index(str(one.name)) + 1 :])
-
-
-@pytest.mark.parametrize("verb", ["alerts", "config", "learn", "reference", "review"])
-def test_the_help_of_a_verb_with_verbs_has_an_example_too(verb: str) -> None:
-    shown = CliRunner().invoke(main, [verb, "--help"]).output
-    assert f"driftline {verb} " in shown[shown.index("Commands:") :]
