@@ -41,12 +41,12 @@ $(PACKAGES): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv \
 		|| { echo "cannot make .venv: on Debian and Ubuntu, apt-get install python3-venv, then again"; exit 1; }
-	@echo "making .venv, once: packages first ..."
+	@echo "setting up .venv, a minute or two the first time: packages ..."
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 $(STAMP): $(PACKAGES) pyproject.toml schemas/native/Cargo.toml $(shell find schemas/native/src -name "*.rs")
-	@echo "$$(command -v cargo >/dev/null && echo "... then the core is compiled, which takes a minute or so ..." || echo "... no cargo here: without the compiled core ...")"
+	@echo "$$(command -v cargo >/dev/null && echo "... the compiled core ..." || echo "... no cargo here, so without the compiled core ...")"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'from schemas.core import native, why_not; print("compiled core:", "yes" if native else "no, " + why_not)'
 	@touch $@

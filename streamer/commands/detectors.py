@@ -17,8 +17,15 @@ Examples:
 """
 
 
+def kinds(_: click.Context, __: click.Parameter, begin: str) -> list[str]:
+    """For the shell's completion."""
+    from streamer.config.detect import DETECTS
+
+    return [kind for kind in DETECTS if kind.startswith(begin)]
+
+
 @click.command("detectors", epilog=EPILOG)
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, shell_complete=kinds)
 def detectors(kind: str | None) -> None:
     """List what `detect: {kind: ...}` may be, or say of one KIND what it finds and which keys it has."""
     from streamer.config.detect import DETECTS

@@ -19,8 +19,13 @@ Examples:
 """
 
 
+def presets(_: click.Context, __: click.Parameter, begin: str) -> list[str]:
+    """For the shell's completion."""
+    return [name for name in names() if name.startswith(begin)]
+
+
 @click.command("init", epilog=EPILOG)
-@click.argument("preset", required=False)
+@click.argument("preset", required=False, shell_complete=presets)
 @click.option("--list", "listed", is_flag=True, help="The presets, a line each.")
 @click.option("--brokers", default="localhost:9092", show_default=True, help="The cluster, HOST:PORT.")
 @click.option("--topic", default="inferences", show_default=True, help="Where the events are.")

@@ -42,9 +42,10 @@ def of_worker(worker: Worker, now_s: float) -> dict[str, str | None]:
 
 
 def of_workers(workers: Sequence[Worker], now_s: float) -> dict[str, str | None]:
-    """The same of all stages."""
+    """The same of all stages; what both say is said once."""
     each = [of_worker(worker, now_s) for worker in workers]
-    return {check: "; ".join(filter(None, (one[check] for one in each))) or None for check in each[0]}
+    why = {check: [words for one in each if (words := one[check])] for check in each[0]}
+    return {check: "; ".join(dict.fromkeys(said)) or None for check, said in why.items()}
 
 
 SHARE_OUT = (

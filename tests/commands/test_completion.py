@@ -46,3 +46,8 @@ def test_verbs_are_offered_and_none_is_loaded() -> None:
 def test_options_and_their_values_are_offered() -> None:
     assert asked("driftline alerts list --fo", 3)[0] == ["--format"]
     assert "pagerduty" in asked("driftline alerts list --format ", 4)[0]
+
+
+def test_names_that_are_known_are_offered() -> None:
+    assert asked("driftline detectors env", 2)[0] == ["envelope"]
+    assert "kserve-logger" in asked("driftline init ", 2)[0]

@@ -19,6 +19,7 @@ from streamer.service.readiness import (
     of_parts,
     of_surroundings,
     of_worker,
+    of_workers,
     slow_snapshots,
     unread_seconds,
 )
@@ -47,6 +48,13 @@ def test_a_topic_of_its_own_that_lacks_is_named_with_its_key() -> None:
 def test_all_is_well() -> None:
     assert waits() == {}
     assert set(of_worker(worker(), 0.0)) == {"assigned", "restored", "commits", "schemas"}
+
+
+def test_what_both_stages_wait_for_is_said_once() -> None:
+    away = worker(waiting="no entry")
+    assert of_workers([away, away], 0.0)["assigned"] == "no entry"
+    assert of_workers([away, worker(waiting="full")], 0.0)["assigned"] == "no entry; full"
+    assert of_workers([worker(), worker()], 0.0)["assigned"] is None
 
 
 def test_the_group_has_the_word_while_nothing_is_ours() -> None:
