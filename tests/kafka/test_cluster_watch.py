@@ -188,3 +188,11 @@ def test_who_waits_for_a_look_sleeps_until_it_is_there() -> None:
     assert watch.looked(1, PATIENCE_S)
     assert time.monotonic() - began_s < PATIENCE_S / 2, "it is woken, and does not sleep to the end"
     watch.close()
+
+
+def test_what_a_topic_that_we_see_lacks_is_known_at_once_and_what_is_not_told_is_no_lack() -> None:
+    given = config("b:1")
+    seen = {"in": frozenset({"Read", "Describe"}), "drift-alerts": frozenset({"Read", "Describe"})}
+    told = ClusterWatch._short_of(given, seen)
+    assert told.startswith("our user lacks Write on topic drift-alerts; kafka-acls ")
+    assert ClusterWatch._short_of(given, {}) == ""
