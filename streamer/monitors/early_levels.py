@@ -1,4 +1,4 @@
-"""A statistic of windows that is far from its first ones since soon after the warm-up, by the rule of `since_warmup.py`.
+"""A statistic of windows that is far from its first ones since soon after the warm-up: the rule of `since_warmup.py`.
 
 The reference of aggregates is of sixty windows, at a hundred events each a day and more: a fault of the first hours is
 most of it. So the first windows are what there is to compare with, as many as show the events of a warm-up. How sure a
