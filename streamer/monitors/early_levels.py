@@ -1,9 +1,8 @@
-"""A statistic of windows that is far from its first ones since soon after the warm-up: see `since_warmup.py`, whose rule
-it is. The reference of aggregates is of sixty windows, at a hundred events each a day and more: a fault of the first
-hours is most of it. So the first windows are what there is to compare with, as many as show the events of a warm-up.
+"""A statistic of windows that is far from its first ones since soon after the warm-up: the rule of `since_warmup.py`.
 
-How sure a value is by chance is known from how much one differs from the next: so few windows are known badly, and
-what is far is so beyond that.
+The reference of aggregates is of sixty windows, at a hundred events each a day and more: a fault of the first hours is
+most of it. So the first windows are what there is to compare with, as many as show the events of a warm-up. How sure a
+value is by chance is known from how much one differs from the next, and what is far is so beyond that, too.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ SURE = 3
 """So often it has changed at midnight."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES_MS = 14 * HOUR_MS
-"""Somewhere on earth it is the first of a month so long before it is here, and somewhere not yet so long after that."""
+"""No clock on earth is further ahead of another one's midnight, or behind it, than that."""
 
 
 @dataclass(slots=True)
@@ -84,11 +84,15 @@ class ByDay:
         """Whether the text of this day is no news, though nobody has seen it before."""
         if self.changes <= 0:
             return False
-        months = {(EPOCH + timedelta(milliseconds=self.by_ms + zone)).month for zone in (-ZONES_MS, ZONES_MS)}
-        return self.changes > SURE or self.by_ms - self.first_ms <= WEEK_MS or len(months) > 1
+        return self.changes > SURE or self.by_ms - self.first_ms <= WEEK_MS or month_begins(self.by_ms)
 
     def dump(self) -> list[Any]:
         return list(astuple(self))
+
+
+def month_begins(time_ms: int) -> bool:
+    """Whether it is the first of a month in some time zone, and the last of another one in some other."""
+    return len({(EPOCH + timedelta(milliseconds=time_ms + zone)).month for zone in (-ZONES_MS, ZONES_MS)}) > 1
 
 
 def by_day_of(state: Sequence[Any]) -> ByDay:

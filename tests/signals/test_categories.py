@@ -61,6 +61,8 @@ def plainly(events: list[tuple[int, int]], warmup: int) -> list[float]:
     return numbers
 
 
+AT = 1_000
+"""Of the first value; in this hour nothing may be of a day."""
 TEXTS = tuple(f"t{i}" for i in range(200))
 TOLD = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 79) | st.integers(0, 3)), max_size=160)
 MANY = [(0, text) for text in range(80)] * 3
@@ -79,7 +81,7 @@ def test_numbers_are_by_first_appearance_in_the_warm_up_however_the_log_is_cut(
     for begin in range(0, len(events), size):
         part = events[begin : begin + size]
         rows, texts = (np.array([event[k] for event in part], np.int64) for k in (0, 1))
-        numbers, said = categories.encode(rows, texts, TEXTS)
+        numbers, said = categories.encode(rows, texts, TEXTS, AT + np.arange(begin, begin + len(part)))
         assert (said == (numbers >= 0)).all()
         found += numbers.tolist()
         again = made(warmup, 0)
@@ -91,7 +93,7 @@ def test_numbers_are_by_first_appearance_in_the_warm_up_however_the_log_is_cut(
 
 def test_names_by_number_and_the_last_for_all_others() -> None:
     categories = made(5, 1)
-    categories.encode(np.zeros(5, np.int64), np.array([9, 7, 3, 7, 3]), TEXTS)
+    categories.encode(np.zeros(5, np.int64), np.array([9, 7, 3, 7, 3]), TEXTS, AT + np.arange(5))
     assert categories.names(0) == ["t9", "t7", "t3", *[""] * (CODES - 3), "other"]
     assert categories.settled(0, np.array([0.0, 1, 2, 1, 2])).tolist() == [0, 1, 2, 1, 2]
 
@@ -99,7 +101,7 @@ def test_names_by_number_and_the_last_for_all_others() -> None:
 def test_of_many_that_came_once_none_has_a_share_to_compare_with() -> None:
     categories = made(100, 1)
     texts = np.array([*range(8), *[100, 101] * 46])
-    sample = categories.encode(np.zeros(100, np.int64), texts, TEXTS)[0]
+    sample = categories.encode(np.zeros(100, np.int64), texts, TEXTS, AT + np.arange(100))[0]
     assert categories.names(0) == ["t100", "t101", *[""] * (CODES - 2), "other"]
     assert categories.settled(0, sample).tolist() == [*[CODES] * 8, *[0, 1] * 46]
 
@@ -165,7 +167,7 @@ def test_a_snapshot_of_before_has_the_first_names_alone() -> None:
     categories = made(5, 0)
     categories.load([["a", "b"], [str(i) for i in range(CODES)], []], 3)
     rows, texts = np.array([0, 0, 1, 2]), np.array([0, 1, 0, 0])
-    assert categories.encode(rows, texts, ("b", "new"))[0].tolist() == [1.0, UNSEEN, -1.0, 0.0]
+    assert categories.encode(rows, texts, ("b", "new"), AT + np.arange(4))[0].tolist() == [1.0, UNSEEN, -1.0, 0.0]
 
 
 def test_texts_under_a_signal_are_those_of_used_events() -> None:
