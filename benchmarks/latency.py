@@ -117,6 +117,8 @@ def alert_reader(begin: list[float]) -> SentOf:
 
     def sent_s(record: dict[str, Any]) -> float | None:
         data = record["data"]
+        if "trigger" not in data:
+            return None  # An incident.
         when_s = datetime.fromisoformat(data["trigger"]["time"]).timestamp()
         if not begin:
             begin.append(when_s)

@@ -103,8 +103,8 @@ class RecordColumns(Sequence[Record]):
     def __iter__(self) -> Iterator[Record]:
         return map(self._record, range(len(self)))
 
-    def keys(self) -> Sequence[bytes | None]:
-        """Of all of them; a Record would have a copy of its value."""
+    def each_key(self) -> Sequence[bytes | None]:
+        """Their keys; a Record would have a copy of its value."""
         return [record.key for record in self] if self._keys is None else self._keys()
 
 

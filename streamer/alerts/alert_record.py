@@ -213,8 +213,7 @@ class AlertRecords:
         """The record of one alert that changed its status. A function of state, offsets and config alone."""
         key = key_of(notice)
         begun = self.episode(notice, key)
-        if notice.status == "resolved":
-            self.begun.pop((key, notice.opened.offset, notice.opened.row), None)
+        self.told(notice, key)
         monitor = begun.monitor
         facts = change_facts(notice, begun, begun.series.identity.labels)
         if self.config.control is not None:
@@ -224,10 +223,10 @@ class AlertRecords:
         topic = "shadow" if monitor.config.shadow else "alerts"
         return Out(topic, begun.facts["fingerprint"].encode(), wire.render(form, facts), HEADERS)
 
-    def told(self, notice: Notice) -> None:
+    def told(self, notice: Notice, key: Key) -> None:
         """Nothing is kept of an episode whose last record is written, or never will be."""
         if notice.status == "resolved":
-            self.begun.pop((key_of(notice), notice.opened.offset, notice.opened.row), None)
+            self.begun.pop((key, notice.opened.offset, notice.opened.row), None)
 
     def forget(self, monitors: Collection[str]) -> None:
         """The rows of these monitors mean other series from now on."""

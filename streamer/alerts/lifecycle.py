@@ -103,8 +103,8 @@ def told_of(
         ended_ms, how = max(opened.time_ms, alert.fired_ms) + lasted_ms + REPEATS_KEPT * every_ms, ""
     assert ended_ms is not None
     counts = alert.row, alert.episode, alert.detections, alert.suppressed
-    more = _level(recovery), alert.retained, news_from, alert.ack, "", alert.peak, alert.keep_ms > 0, alert.latest
-    return Notice(status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, *more)
+    own = status, alert.monitor, *counts, opened, at, alert.told, ended_ms, how, _level(recovery)
+    return Notice(*own, alert.retained, news_from, alert.ack, "", alert.peak, alert.keep_ms > 0, alert.latest)
 
 
 def _level(way: Recovery | None) -> Level | None:

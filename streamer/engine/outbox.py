@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from streamer.alerts.alert import Notice
-from streamer.alerts.alert_record import AlertRecords
+from streamer.alerts.alert_record import AlertRecords, key_of
 from streamer.incidents.record import Incidents
 from streamer.port import Out
 
@@ -55,14 +55,15 @@ class Outbox:
 
     def written(self) -> list[Out]:
         """All of it as records."""
-        self.write()
-        return self.decided.copy()
-
-    def write(self) -> None:
-        """What waits is nobody's matter from here on but the commit's: a commit that is tried again finds it written."""
         self.settle()
         record = self.records.record
-        self.decided = [item if isinstance(item, Out) else record(item) for item in self.decided]
+        found = [item if isinstance(item, Out) else record(item) for item in self.decided]
+        self.decided = [*found]  # A commit that is tried again finds it written.
+        return found
+
+    def write(self) -> None:
+        """What waits is nobody's matter from here on but the commit's."""
+        self.written()
 
     def drop(self, count: int | None) -> None:
         """Forget the first `count` of `written`, or all."""
@@ -70,5 +71,5 @@ class Outbox:
             self.settle()
         for item in self.decided[:count]:
             if isinstance(item, Notice):
-                self.records.told(item)
+                self.records.told(item, key_of(item))
         del self.decided[:count]

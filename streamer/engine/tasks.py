@@ -55,7 +55,7 @@ class OwnRecords:
 
     def __call__(self, records: Sequence[Record], topic: str) -> Batch:
         columns, own = columns_of(records), list[Record]()
-        ours = [key is None or key == self.writer for key in columns.keys()]
+        ours = [key is None or key == self.writer for key in columns.each_key()]
         if all(ours):
             return self.decode(columns, topic)
         for record, is_ours in zip(columns, ours, strict=True):

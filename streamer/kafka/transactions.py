@@ -38,6 +38,7 @@ from streamer.config.model import Config
 from streamer.kafka.client import CONSUMER_ONLY, REFUSED, Deadline, Limits, down, error_of, partition_counts, settings
 from streamer.kafka.diagnosis import bad_settings
 from streamer.kafka.in_time import in_time
+from streamer.kafka.requests import in_requests
 from streamer.kafka.state_topic import Mark, Outgoing
 from streamer.port import LogRefused, Outcome
 
@@ -59,7 +60,7 @@ THROTTLED_S = 5.0
 """A broker that holds us back says so again and again; after so long without a word it does not any more."""
 PRODUCER_DEFAULTS: dict[str, Any] = {
     "compression.type": "lz4",
-    "linger.ms": 5,
+    "linger.ms": 1000,  # They are flushed, which does not wait for it: until then all are gathered, see `requests.py`.
     "partitioner": "murmur2_random",
     # A transaction that begins while the broker still ends the one before must come again: after this, not 100 ms.
     "retry.backoff.ms": 10,
@@ -315,17 +316,18 @@ class Transactions:
         Returns the offsets of the marked records.
         """
         marked, lost = dict[Mark, int](), list[str]()
-        for topic, key, value, headers, partition, mark in records:
-            told = None if mark is None else partial(_note, marked, lost, mark)
-            while True:
-                try:
-                    producer.produce(topic, value, key, partition, told, headers=list(headers))
-                    break
-                except BufferError:
-                    self._check(deadline)
-                    served(producer.poll, 0.05)
-        while records and served(producer.flush, FLUSH_SLICE_S):
-            self._check(deadline)
+        for some in in_requests(records):
+            for topic, key, value, headers, partition, mark in some:
+                told = None if mark is None else partial(_note, marked, lost, mark)
+                while True:
+                    try:
+                        producer.produce(topic, value, key, partition, told, headers=list(headers))
+                        break
+                    except BufferError:
+                        self._check(deadline)
+                        served(producer.poll, 0.05)
+            while served(producer.flush, FLUSH_SLICE_S):
+                self._check(deadline)
         if sum(record.mark is not None for record in records) != len(marked):
             why = self._tap.failed or (lost[0] if lost else "nobody said why")
             raise KafkaException(KafkaError(KafkaError._FAIL, f"a snapshot was not delivered: {why}"))

@@ -15,7 +15,7 @@ import pytest
 from detectors.bank import TIERLESS
 from streamer.alerts import alert_record
 from streamer.alerts.alert import ACCEPTED, FADED, RECOVERED, Level, Moment, Notice, Opened
-from streamer.alerts.alert_record import AlertRecords, episode_of, verdict
+from streamer.alerts.alert_record import AlertRecords, episode_of, key_of, verdict
 from streamer.config.load import load_text
 from streamer.engine.task import Task
 from streamer.monitors.base import Monitor
@@ -144,7 +144,7 @@ def test_a_series_whose_next_alert_is_known_keeps_what_this_one_repeats(monkeypa
     opened = [notice(rng, monitor, 0)._replace(status="firing", how="") for _ in range(5)]
     over = [one._replace(status="resolved", how=RECOVERED) for one in opened]
     for one in opened:
-        records.episode(one)
+        records.episode(one, key_of(one))
     written = [records.record(one) for pair in zip(opened, over, strict=True) for one in pair]
     assert (len(written), len(made), records.begun) == (10, 5, {})
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 
 from schemas.events.batch import Record
@@ -17,7 +18,7 @@ from streamer.config.decoder_fields import fields_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.engines import COMPILED, PYTHON
-from streamer.engine.ordering import Ordering, part_of
+from streamer.engine.ordering import Ordering, middle, part_of
 from streamer.engine.task import Task
 from streamer.port import Out, Partition, Parts
 from streamer.service.catalogue import CATALOGUE
@@ -34,6 +35,13 @@ monitors:
 PARTS, PARTITIONS, EVENTS = 4, 3, 900
 PLACES = [1, 7, 1, 0]
 ALL = Parts(PARTS, PARTS)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 600, 601])
+def test_the_middle_of_times_is_their_median(count: int) -> None:
+    times_ms = np.random.default_rng(count).integers(-1, 7_000_000_000_000, count)
+    assert middle(times_ms) == (int(np.median(times_ms)) if count else 0)
+    assert middle(times_ms - times_ms - 1) == -min(count, 1)
 
 
 def event(number: int, rng: random.Random) -> dict[str, Any]:

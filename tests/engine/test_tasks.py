@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.events.batch import Record
+from schemas.events.batch import Record, RecordColumns, columns_of
 from streamer.config.load import load_text
 from streamer.config.model import Config
 from streamer.engine.engines import PYTHON
@@ -85,6 +85,14 @@ def test_what_another_group_wrote_to_the_ordered_log_is_not_taken(size: int) -> 
         one.step(whole.decode([record for record in alone if record.key == group.encode()], "shared"))
         assert task.history.over
         assert [one.admission.counts, one.admission.models()] == [task.admission.counts, task.admission.models()]
+
+
+def test_no_record_is_made_to_see_who_wrote_it() -> None:
+    columns = columns_of(shared_log(20, 0)[:1])
+    asked: list[int] = []
+    given = RecordColumns(columns.values, columns.offsets, columns.times_ms, asked.append, lambda: [b"before"])  # type: ignore[arg-type]
+    assert len(Tasks(grouped("before")).decode(given, "shared").offsets) == 10
+    assert not asked
 
 
 def test_news_begins_where_the_own_group_wrote_it() -> None:

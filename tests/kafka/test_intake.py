@@ -85,6 +85,7 @@ def records_of(stretches: list[Stretch]) -> dict[Partition, list[Record]]:
             assert [r.offset for r in records] == columns.offsets.tolist()
             assert [r.time_ms for r in records] == columns.times_ms.tolist()
             assert [r.value for r in records] == list(columns.values)
+            assert [r.key for r in records] == list(columns.each_key())
             found.setdefault(partition, []).extend(records)
     return found
 
