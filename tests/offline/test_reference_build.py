@@ -112,7 +112,7 @@ def test_what_was_used_is_told_by_partition() -> None:
         "  inferences[2]: 60 used + 0 late + 0 duplicate + 0 filtered + 0 rejected",
         "  rejected: 1 missing_model: the event does not name its model: absent, null or the empty text;"
         " first inferences[1]@50 (/model); say where the model's name is: fields: {model: /POINTER}, or what"
-        " it is: {model: =NAME}.",
+        " it is: {model: =NAME}; driftline suggest names places that it may be at.",
     ]
     [alone] = build(config(), spread(parts[:1]), "s").told(at_offset)
     assert alone == "100 records of 1 partition = 100 used + 0 late + 0 duplicate + 0 filtered + 0 rejected"
