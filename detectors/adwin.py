@@ -15,6 +15,7 @@ for every `clock`-th value only, and the whole window is wiped at the value afte
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from itertools import chain
 from math import log, nan, sqrt
@@ -139,13 +140,11 @@ def delete_oldest(window: Window) -> None:
         window.variances.pop()
 
 
-def find_cut(window: Window, params: Adwin, times: float = 1.0) -> tuple[float, float] | None:
-    """The first cut, oldest first, whose two sides differ by so many `times` epsilon: (difference of means new - old,
-    that bound).
-    """
+def cuts(window: Window, params: Adwin, times: float = 1.0) -> Iterator[tuple[float, float]]:
+    """Where a window can be cut, oldest first: difference of means old - new, and so many `times` epsilon of the two."""
     width = window.width
     if width < 2.0:
-        return None  # One value has no two sides, and the logarithm of its delta' would have no value.
+        return  # One value has no two sides, and the logarithm of its delta' would have no value.
     least = float(params.min_window_length)
     before, after = 0.0, width
     sum_before, sum_after = 0.0, window.total
@@ -161,14 +160,18 @@ def find_cut(window: Window, params: Adwin, times: float = 1.0) -> tuple[float, 
             sum_after -= total
             if after >= least and before >= least:
                 recip = 1.0 / (before - least + 1.0) + 1.0 / (after - least + 1.0)
-                moved = sum_before / before - sum_after / after
                 spread = 2.0 * recip * variance * delta_prime
                 # Rounding can leave a variance below zero: river's epsilon is then NaN, and nothing exceeds NaN.
                 epsilon = ((sqrt(spread) if spread >= 0.0 else nan) + slack * recip) * times
-                if abs(moved) > epsilon:
-                    return -moved, epsilon
+                yield sum_before / before - sum_after / after, epsilon
         size *= 0.5
-    return None
+
+
+def find_cut(window: Window, params: Adwin, times: float = 1.0) -> tuple[float, float] | None:
+    """The first cut, oldest first, whose two sides differ by so many `times` epsilon: (difference of means new - old,
+    that bound).
+    """
+    return next(((-moved, bound) for moved, bound in cuts(window, params, times) if abs(moved) > bound), None)
 
 
 def shrink(window: Window, params: Adwin, times: float = 1.0) -> tuple[float, float] | None:
@@ -304,20 +307,28 @@ class AdwinBank:
     def load(self, state: State) -> None:
         """Replace all rows; ValueError for an invalid state, and then nothing is changed."""
         found = checked_state(state, self.params)
-        flat = {name: array.tolist() for name, array in found.items()}
-        counts, level, place = flat["buckets"], 0, 0
-        rows = []
-        for row in range(len(flat["total"])):
-            window = Window(*(flat[name][row] for name in ("total", "variance", "width")))
-            own = counts[level : level + flat["levels"][row]]
-            level += len(own)
-            for count in own:
-                window.sums.append(flat["bucket_sums"][place : place + count])
-                window.variances.append(flat["bucket_variances"][place : place + count])
-                place += count
-            tick = flat["tick"][row]
-            rows.append(Row(self.params, saved_of(window, self.params, tick), tick, flat["detected"][row]))
+        each = zip(windows_in(found), found["tick"].tolist(), found["detected"].tolist(), strict=True)
+        rows = [
+            Row(self.params, saved_of(window, self.params, tick), tick, detected) for window, tick, detected in each
+        ]
         self.state, self.rows, self.times = rows, len(rows), [1.0] * len(rows)
+
+
+def windows_in(state: State) -> list[Window]:
+    """Those of a dump."""
+    flat = {name: array.tolist() for name, array in state.items()}
+    counts, level, place = flat["buckets"], 0, 0
+    windows = []
+    for row in range(len(flat["total"])):
+        window = Window(*(flat[name][row] for name in ("total", "variance", "width")))
+        own = counts[level : level + flat["levels"][row]]
+        level += len(own)
+        for count in own:
+            window.sums.append(flat["bucket_sums"][place : place + count])
+            window.variances.append(flat["bucket_variances"][place : place + count])
+            place += count
+        windows.append(window)
+    return windows
 
 
 def checked_state(state: State, params: Adwin) -> dict[str, NDArray[Any]]:

@@ -91,6 +91,7 @@ class Gap:
         self.unjudged = 0  # came before there was a calibration
         self.found = 0  # length of the window that found something last, if that is neither over nor accepted
         self.reference: Calibration | None = None
+        self.newest: Found | None = None  # the newest window that was full, whatever it says; not state
         self.counts = np.zeros((SCALES, CELLS), np.int64)
         self.wrong = np.zeros(SCALES, np.int64)
 
@@ -131,7 +132,7 @@ class Gap:
         full, tails = np.flatnonzero(self.labels % WINDOWS == 0).tolist(), self.tails
         found = []
         for scale in full:
-            one = self._held(reference, scale, place, float(tails[scale]))
+            one = self.newest = self._held(reference, scale, place, float(tails[scale]))
             if one.direction and one.direction * self.way >= 0:
                 found.append(one)
         if found:

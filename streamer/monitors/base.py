@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from detectors.compiled_levels import CompiledLevels
 from detectors.distribution import Distribution
 from detectors.levels import Levels
 from detectors.reference import Judged
+from detectors.standing import Standing, without
 from schemas.events.batch import Batch
 from streamer.config import model as cfg
 from streamer.config.budget import Part
@@ -150,6 +151,11 @@ class Monitor(Protocol):
     def tiers(self) -> Mapping[str, Mapping[str, int]]:
         """By model how many of its series are in which of TIERS; of those that learn what healthy days are like."""
 
+    def standing(self) -> Sequence[Standing]:
+        """Of each row where its statistic stands by now, as an alert would say it. Of a window its finding says that;
+        here it is said what is missing for one.
+        """
+
     def days_left(self) -> I64:
         """Of each row that learns what healthy days are like how many of them it still needs; 0 where it knows."""
 
@@ -238,6 +244,9 @@ class MonitorBase:
 
     def tiers(self) -> Mapping[str, Mapping[str, int]]:
         return {}
+
+    def standing(self) -> Sequence[Standing]:
+        return [without("no window of it has ended yet")] * len(self.table.keys)
 
     def days_left(self) -> I64:
         return np.zeros(0, np.int64)

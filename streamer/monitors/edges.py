@@ -17,6 +17,7 @@ from detectors.reference import CLIP, Judged
 from detectors.river_bank import RiverBank
 from detectors.scan import ScanBank
 from detectors.shiryaev_roberts import ShiryaevRobertsBank
+from detectors.standing import Standing, standings
 from schemas.events.batch import Batch
 from streamer.config.reference_file import Series
 from streamer.monitors.base import Hit, Monitor, MonitorBase, MonitorSpec
@@ -105,6 +106,15 @@ class EdgeMonitor(MonitorBase):
             return lost(signal, before["mean"], after["mean"]) + went
         return f"{quantity(signal)} moved{to(signal, after['mean'])}" if after else f"{quantity(signal)} changed"
 
+    def standing(self) -> Sequence[Standing]:
+        self.grow()
+        return standings(self.config.detect.params(), self.bank.dump(), self.by_row())
+
+    def by_row(self) -> F64:
+        """See `standings`: how many times its own threshold each row must pass."""
+        lowered = self.shares if isinstance(self.bank, RAISED) else {}
+        return np.array([1.0 / lowered.get(group[0], 1.0) for group, _ in self.table.keys], np.float64)
+
     def rates(self) -> F64:
         """By row the false alarms a day that it may have by now."""
         return np.array([self.rate(row) for row in range(len(self.table.keys))], np.float64)
@@ -185,6 +195,10 @@ class ScanMonitor(EdgeMonitor):
         self.bank.resize(len(self.table.keys))
         assert isinstance(self.bank, ScanBank)
         self.bank.share(self.rates())
+
+    def by_row(self) -> F64:
+        assert isinstance(self.bank, ScanBank)
+        return self.bank.chances
 
     def accept(self, row: int, level: Summary) -> bool:
         """What is the normal by now is rare no more, or rare in another way."""

@@ -22,6 +22,7 @@ from detectors.excess import Excess, Part, promised
 from detectors.extremes import DAY_MS
 from detectors.gap import SCALES, SHORTEST, WINDOWS, Found, Gap
 from detectors.reference import Judged
+from detectors.standing import Standing, without
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectGap
 from streamer.monitors.base import MonitorBase, MonitorSpec
@@ -177,6 +178,11 @@ class GapMonitor(MonitorBase):
         told["finding"]["effect"] = {"absolute": found.realised - estimate.error, "deviations": None}
         return told
 
+    def standing(self) -> Sequence[Standing]:
+        """By the newest window that is full."""
+        known = (self.rows.get(row) for row in range(len(self.table.keys)))
+        return [_standing(one) for one in known]
+
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window = told["evidence"]["window"]
         realised, estimated = tell_apart(window["realised"], window["estimated"], share=True)
@@ -204,6 +210,16 @@ class GapMonitor(MonitorBase):
                 raise ValueError("a gap of a series that there is not")
             self.rows[int(row)] = one = Watched(self.way)
             one.load(given)
+
+
+def _standing(one: Watched | None) -> Standing:
+    newest = None if one is None else one.gap.newest
+    if newest is None:
+        labels = 0 if one is None else one.labels
+        return without(f"{labels:,} labels came that a calibration could be held against, a window has {SHORTEST}")
+    estimate, size = newest.estimate, f"the newest window, of {newest.window:,} labels"
+    border = estimate.high if newest.realised >= estimate.error else estimate.low
+    return Standing(newest.realised, border, size, estimate.error)
 
 
 def segment_of(part: Part) -> dict[str, Any]:

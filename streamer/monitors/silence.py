@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from detectors.bank import renumbered
 from detectors.extremes import DAY_MS, SCHOOL
 from detectors.reference import Judged
+from detectors.standing import Standing
 from schemas.events.batch import Batch
 from streamer.config.detect import DetectAge, DetectSilence
 from streamer.config.units import rough_duration
@@ -115,6 +116,17 @@ class SilenceMonitor(TickedMonitor):
         more = tier_of(self.presence.days.in_school(row)) if self.detect.days else None
         return evidence(-1, silent_ms / 1000, round(limit_ms / 1000), None, None, None, more)
 
+    def standing(self) -> Sequence[Standing]:
+        state, least, after_ms, found = self.presence.state, self.detect.min_count, self.detect.after_ms, []
+        for row, (n, silent_ms) in enumerate(zip(state["n"].tolist(), state["silent_ms"].tolist(), strict=True)):
+            limit_ms = max(float(after_ms), self._limit(row, TIME)) if self.detect.days else float(after_ms)
+            few = (
+                f"nobody misses it before {least} events, {n:,} came" if n < least else "as ticks of the service count"
+            )
+            limit = round(limit_ms / 1000) if isfinite(limit_ms) else None
+            found.append(Standing(silent_ms / 1000, limit, few))
+        return found
+
     def days_left(self) -> I64:
         return self.presence.days.days_left() if self.detect.days else super().days_left()
 
@@ -146,6 +158,14 @@ class AgeMonitor(TickedMonitor):
                 shown = evidence(1, age_ms / 1000, self.detect.max_ms / 1000, None, None, None)
                 found.append(Finding(-1, self.order, row, BREACH, shown))
         return found
+
+    def standing(self) -> Sequence[Standing]:
+        """By the newest event; a tick goes by that of the model."""
+        began, newest = (self.presence.state[name].tolist() for name in ("first_ms", "newest_ms"))
+        ages_ms = (
+            now - (begin if self.since_ms is None else self.since_ms) for begin, now in zip(began, newest, strict=True)
+        )
+        return [Standing(age_ms / 1000, self.detect.max_ms / 1000) for age_ms in ages_ms]
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         old, limit = (told["finding"][name] / 86_400 for name in ("statistic", "threshold"))

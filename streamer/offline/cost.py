@@ -90,7 +90,8 @@ class Sample:
     topics, in the order in which they are given.
     """
 
-    def __init__(self, config: cfg.Config, together: bool = False) -> None:
+    def __init__(self, config: cfg.Config, together: bool = False, task: Callable[..., Task] = Task) -> None:
+        self.task = task
         self.config, self.decode = config, Decoder(fields_of(config))
         self.joined = Joined(config) if together and config.topics.ordered else None
         self.unmet, self.items = Unmet(config), deque[Out](maxlen=ITEMS_KEPT)
@@ -130,7 +131,7 @@ class Sample:
 
     def _run(self, partition: Partition, begin: int, batch: Batch) -> None:
         if partition not in self.tasks:
-            self.tasks[partition] = Task(self.config, partition, begin)
+            self.tasks[partition] = self.task(self.config, partition, begin)
         task = self.tasks[partition]
         task.step(batch)
         self.items.extend(out for out in task.outbox if out.topic == "review")

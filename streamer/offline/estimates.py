@@ -17,8 +17,8 @@ NOWHERE = "windows"
 
 
 def with_windows(config: cfg.Config) -> cfg.Config:
-    """The config such that its labels make windows, as they do where these are published."""
-    if config.labels is None or config.topics.windows is not None:
+    """The config such that its labels make windows, and windows are told, as they are where these are published."""
+    if config.topics.windows is not None:
         return config
     return config.model_copy(update={"topics": config.topics.model_copy(update={"windows": NOWHERE})})
 

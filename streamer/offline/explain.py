@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, NamedTuple
 
 from detectors.extremes import DAY_MS
@@ -18,6 +19,8 @@ from streamer.monitors.detectable import HORIZONS, SHIFTS, Detectable, Drift, Li
 from streamer.offline.cost import Sample
 from streamer.offline.estimates import settle, with_windows
 from streamer.offline.joined import stretches
+from streamer.offline.standings import Standings, StandingTask, Stands, standings_of
+from streamer.offline.standings import told as standing_told
 from streamer.port import Partition
 from streamer.signals.grammar import matches
 
@@ -47,11 +50,13 @@ class Explained(NamedTuple):
     share: float | None  # of the model's budget; None outside of it
     false_alarms_a_week: float | None
     nominal: str  # what the parameters say where the budget does not
+    stands: Stands | None = None  # where its statistic stands, and was nearest to what it must pass
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         limits, drifts = ([one._asdict() for one in many] for many in (self.limits, self.detectable))
-        return {**self._asdict(), "limits": limits, "detectable": drifts}
+        stands = {"stands": None if self.stands is None else self.stands.plain()}
+        return {**self._asdict(), "limits": limits, "detectable": drifts, **stands}
 
 
 def explain(
@@ -62,7 +67,7 @@ def explain(
     together: bool = False,
 ) -> tuple[Sample, list[Explained]]:
     """Run the config over the events, and say what came of each series; of one model, and of monitors of a pattern."""
-    sample = Sample(with_windows(config), together)
+    sample = Sample(with_windows(config), together, partial(StandingTask, pattern=monitor))
     for some in stretches(source):
         sample.take(some)
         for task in sample.tasks.values():
@@ -72,10 +77,13 @@ def explain(
 
 def explained(sample: Sample, model: str | None = None, monitor: str = "*") -> list[Explained]:
     """What came of each series of a sample that was taken."""
-    parts, found = expected(sample.config), list[Explained]()
+    parts, found, standings = expected(sample.config), list[Explained](), standings_of(sample.tasks)
+    for noted in standings.values():
+        noted.settle()
     for name in [name for name in parts if fnmatchcase(name, monitor)]:
         for partition, task in sample.tasks.items():
-            found += _of_monitor(sample, partition, task.monitors[name], task.admission.newest_ms, parts, model)
+            one, known = task.monitors[name], standings.get(partition)
+            found += _of_monitor(sample, partition, one, task.admission.newest_ms, parts, model, known)
     return found
 
 
@@ -86,6 +94,7 @@ def _of_monitor(
     newest_ms: dict[str, int],
     parts: dict[str, Part],
     model: str | None,
+    standings: Standings | None,
 ) -> Iterator[Explained]:
     detectable, table, detect = Detectable(monitor), monitor.table, monitor.config.detect
     counts = sample.counts.get((partition, table.by, table.models), Counter())
@@ -118,6 +127,7 @@ def _of_monitor(
             share=None if a_week is None or not budget else a_week / budget,
             false_alarms_a_week=a_week,
             nominal="" if detect.budgeted else detect.nominal,
+            stands=None if standings is None else standings.of(monitor, row),
         )
 
 
@@ -151,6 +161,7 @@ def told(found: Iterable[Explained]) -> Iterator[str]:
             few, many = one.limits[0], one.limits[-1]
             longest = f"; of {many.values:,}: {_span(many)}" if many is not few else ""
             yield f"  limits: averages of {few.values:,} values: {_span(few)}{longest}"
+        yield from (f"  {line}" for line in standing_told(one.stands)) if one.stands is not None else ()
         for drift in one.detectable:
             yield f"  detectable: {sentence(drift)}"
         if one.why_not:

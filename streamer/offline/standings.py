@@ -1,0 +1,223 @@
+"""Where the statistic of every series stands, what it must pass, and when it was nearest: for `driftline explain`.
+
+The findings of windows say it themselves, each as an alert would. Detectors of edges are asked now and then (`STRIDE`),
+so that what they show in between is not seen; where they fire what the alert has counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detectors.standing import Standing, without
+from schemas.events.batch import Batch
+from schemas.records.alert import rfc3339
+from streamer.config import model as cfg
+from streamer.engine.task import Task
+from streamer.monitors.base import Monitor
+from streamer.monitors.evidence import Evidence
+from streamer.monitors.evidence import told as evidence_of
+from streamer.monitors.finding import BREACH, DRIFT, STRETCH, Finding
+from streamer.port import Partition
+from streamer.series.table import Key
+from streamer.signals.columns import I64, Bool
+
+STRIDE = 1
+"""A monitor is asked once so many times as many events came as it has series: asking costs no more than they do."""
+
+
+class At(NamedTuple):
+    """A standing, and the event time at which it was so."""
+
+    standing: Standing
+    time_ms: int
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        one = self.standing
+        said = {"statistic": one.statistic, "threshold": one.threshold, "reached": one.reached}
+        return {**said, "at": rfc3339(self.time_ms) if self.time_ms >= 0 else None}
+
+
+class Found(NamedTuple):
+    """How often it found what an alert could be made of, and when it last did."""
+
+    count: int = 0
+    last_ms: int = -1
+
+
+class Stands(NamedTuple):
+    """Of one series: by now, when it was nearest, and what is not known yet or what else must be."""
+
+    now: At
+    nearest: At | None
+    words: list[str]
+    found: Found
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        nearest = None if self.nearest is None else self.nearest.plain()
+        found = {"count": self.found.count, "last": rfc3339(self.found.last_ms)} if self.found.count else None
+        return {"now": self.now.plain(), "nearest": nearest, "words": self.words, "found": found}
+
+
+def _surprise(detect: Any, told: Evidence) -> str:
+    beyond = told["evidence"]["window"].get("surprise")
+    return "" if beyond is None else f"and beyond chance: surprise {beyond:.3g}, it must pass {detect.surprise:g}"
+
+
+def _change(detect: Any, told: Evidence) -> str:
+    if detect.against == "days":
+        return "against days it must be beyond what those have shown, too"
+    window = told["evidence"]["window"]
+    off = abs(window["value"] - window["expected"])
+    return f"and off by more than {detect.change:.0%}: {off:.3g} of {abs(window['expected']):.4g}"
+
+
+def _effect(detect: Any, told: Evidence) -> str:
+    effect = told["finding"]["effect"]["deviations"]
+    return "" if effect is None else f"and apart by an effect of {abs(effect):.3g}, at least {detect.effect:g}"
+
+
+BESIDES: dict[str, Callable[[Any, Evidence], str]] = {
+    "distribution": _surprise,
+    "level": _change,
+    "share": lambda detect, told: f"and beyond chance: less likely than {detect.chance:g}",
+    "trend": lambda detect, told: f"and a rise or fall by more than {detect.max:.0%} of its centre",
+    "peers": _effect,
+}
+"""By `detect.kind` what a window must be besides, so that it fires."""
+SIGNED, WAYS = ("level", "trend", "peers"), {"up": 1, "down": -1, "both": 0}
+"""Kinds whose statistic has a sign, and whose threshold has none."""
+WORDS = {
+    "insufficient": "too few values, or windows, to judge its newest window by",
+    "late": "its newest window is late",
+}
+"""By how a window ended."""
+
+
+def standing_of(monitor: Monitor, finding: Finding) -> Standing:
+    """What a finding says, as an alert would."""
+    told = evidence_of(finding.evidence) if finding.evidence else None
+    detect: Any = monitor.config.detect
+    if told is None or finding.ended in WORDS:
+        return without(WORDS.get(finding.ended, "its newest verdict has no number"))
+    statistic, threshold = told["finding"]["statistic"], told["finding"]["threshold"]
+    besides, usual = BESIDES[detect.kind](detect, told) if detect.kind in BESIDES else "", 0.0
+    way = WAYS[detect.direction] if detect.kind in SIGNED else 1
+    if detect.kind == "share" and threshold is not None:
+        moved = told["finding"]["direction"]  # The threshold is that of this side.
+        usual, way = threshold / (1.0 + detect.change * WAYS[moved]), 1 if detect.direction in ("both", moved) else -1
+    return Standing(statistic, threshold, besides, usual, way)
+
+
+class Standings:
+    """Of the monitors of one partition whose names match."""
+
+    def __init__(self, monitors: Sequence[Monitor], pattern: str = "*") -> None:
+        self.monitors = {one.order: one for one in monitors if fnmatchcase(one.name, pattern)}
+        self.newest, self.nearest = dict[tuple[int, Key], At](), dict[tuple[int, Key], At]()
+        self.found = dict[tuple[int, Key], Found]()
+        self.taken = dict.fromkeys(self.monitors, 0)  # events since each was asked
+        self.last_ms = -1
+
+    def take(self, batch: Batch, events: I64, findings: Sequence[Finding]) -> None:
+        """What was found in these events of a batch."""
+        if not len(events):
+            return
+        last, told = int(events[-1]), dict[int, dict[int, Finding]]()
+        self.last_ms = int(batch.times_ms[last])
+        for one in findings:
+            if one.monitor in self.monitors and one.signal != STRETCH:
+                told.setdefault(one.monitor, {})[one.row] = one
+                monitor, time_ms = self.monitors[one.monitor], int(batch.times_ms[one.event])
+                self._note(monitor, one.row, At(standing_of(monitor, one), time_ms))
+                if one.signal in (DRIFT, BREACH):
+                    key = one.monitor, monitor.table.keys[one.row]
+                    self.found[key] = Found(self.found.get(key, Found()).count + 1, time_ms)
+        for order, monitor in self.monitors.items():
+            self.taken[order] += len(events)
+            if not monitor.windowed and (order in told or self.taken[order] >= STRIDE * len(monitor.table.keys)):
+                rows = told.get(order, {})
+                self._ask(monitor, {row for row, one in rows.items() if one.event == last}, set(rows))
+
+    def settle(self) -> None:
+        """Ask those of which events came since."""
+        for order, monitor in self.monitors.items():
+            if not monitor.windowed and self.taken[order]:
+                self._ask(monitor, set(), set())
+
+    def _ask(self, monitor: Monitor, just: set[int], told: set[int]) -> None:
+        """But for the rows that have `just` fired; one that was `told` and has no number shows that of its alert."""
+        self.taken[monitor.order] = 0
+        for row, standing in enumerate(monitor.standing()):
+            if row not in just and not (row in told and standing.statistic is None):
+                self._note(monitor, row, At(standing, self.last_ms))
+
+    def _note(self, monitor: Monitor, row: int, at: At) -> None:
+        key = monitor.order, monitor.table.keys[row]
+        before, known, reached = self.newest.get(key), self.nearest.get(key), at.standing.reached
+        if before is None or before.standing != at.standing:  # The time is that since which it stands there.
+            self.newest[key] = at
+        if reached is not None and reached > ((known.standing.reached or 0.0) if known is not None else 0.0):
+            self.nearest[key] = at
+
+    def of(self, monitor: Monitor, row: int) -> Stands:
+        """Of a series."""
+        key = monitor.order, monitor.table.keys[row]
+        now = self.newest.get(key) or At(monitor.standing()[row], -1)
+        words = [*filter(None, [now.standing.words, *_missing(monitor, row)])]
+        return Stands(now, self.nearest.get(key), words, self.found.get(key, Found()))
+
+
+def _missing(monitor: Monitor, row: int) -> Iterator[str]:
+    """What the series has not learned yet."""
+    table, detect, left = monitor.table, monitor.config.detect, monitor.days_left()
+    learned = table.learned(row)
+    if detect.learns and not detect.raw and table.signal.spec.referenced and learned.n < table.reference.warmup:
+        yield f"its reference has {learned.n:,} of {table.reference.warmup:,} values: until then it says nothing"
+    if row < len(left) and left[row]:
+        yield f"{left[row]} more whole days must be seen: until then only what is unmistakable is told"
+
+
+class StandingTask(Task):
+    """A task that notes where its monitors stand."""
+
+    def __init__(
+        self, config: cfg.Config, partition: Partition, position: int, pattern: str = "*", **more: Any
+    ) -> None:
+        super().__init__(config, partition, position, **more)
+        self.standings = Standings(self.by_order, pattern)
+
+    def _step(self, batch: Batch, used: Bool, now: I64) -> list[Finding]:
+        findings = super()._step(batch, used, now)
+        self.standings.take(batch, np.flatnonzero(used), findings)
+        return findings
+
+
+def told(stands: Stands) -> Iterator[str]:
+    """Lines of a series."""
+    now, nearest = stands.now, stands.nearest
+    if now.standing.statistic is not None:
+        yield f"stands: {_far(now)}"
+    if nearest is not None and nearest != now:
+        yield f"nearest: {_far(nearest)}"
+    if stands.found.count:
+        yield f"found: {stands.found.count:,} times what an alert is made of, the last at {rfc3339(stands.found.last_ms)}"
+    if stands.words:
+        yield f"{'besides' if now.standing.statistic is not None else 'stands'}: {'; '.join(stands.words)}"
+
+
+def _far(at: At) -> str:
+    one = at.standing
+    limit = "without a threshold yet" if one.threshold is None else f"of {one.threshold:.4g}"
+    part = "" if one.reached is None else f", {one.reached:.0%} of the way"
+    return f"{one.statistic:.4g} {limit}{part}" + (f", at {rfc3339(at.time_ms)}" if at.time_ms >= 0 else "")
+
+
+def standings_of(tasks: Mapping[Partition, Task]) -> Mapping[Partition, Standings]:
+    """Of the tasks that noted it."""
+    return {at: task.standings for at, task in tasks.items() if isinstance(task, StandingTask)}
