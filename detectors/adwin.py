@@ -141,7 +141,7 @@ def delete_oldest(window: Window) -> None:
 
 
 def cuts(window: Window, params: Adwin, times: float = 1.0) -> Iterator[tuple[float, float]]:
-    """Where a window can be cut, oldest first: difference of means old - new, and so many `times` epsilon of the two."""
+    """Where a window can be cut, oldest first: difference of means old - new, and so many `times` epsilon of both."""
     width = window.width
     if width < 2.0:
         return  # One value has no two sides, and the logarithm of its delta' would have no value.

@@ -1,4 +1,4 @@
-"""Where the statistic of each series stands, and what it must pass: of every kind of detector, as an alert would say it.
+"""Where the statistic of each series stands, and what it must pass: of every kind of detector, as alerts say it.
 
 It is told from what a bank dumps, so that a compiled bank and its twin say the same. It is no part of detection.
 
@@ -7,13 +7,13 @@ It is told from what a bank dumps, so that a compiled bank and its twin say the 
 >>> bank.resize(1)
 >>> _ = bank.update(np.zeros(4, np.int64), np.array([0.0, 0.0, 0.0, 4.0]))
 >>> standings(bank.params, bank.dump(), np.ones(1))
-[Standing(statistic=3.0, threshold=10.0, words='', usual=0.0, way=1)]
+[Standing(statistic=3.0, threshold=10.0, words='', usual=0.0, way=1, besides=inf)]
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from math import isfinite, log
+from math import inf, isfinite, log
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from detectors.adwin import Window, cuts, shrink, windows_in
 from detectors.bank import DIRECTION, F64, State
 from detectors.counts import fisher
-from detectors.envelope import Envelope
+from detectors.envelope import COUNTS, Envelope
 from detectors.envelope_state import LEVELS, SIZES
 from detectors.params import Adwin, Occurrence, PageHinkley, Params, River
 from detectors.scales import share_at
@@ -37,7 +37,7 @@ SIDES = {"up": (0,), "down": (1,), "both": (0, 1)}
 class Standing(NamedTuple):
     """Statistic and threshold in the units of an alert; None where there is no number. `words`: why there is none, or
     what else it waits for. `usual`: the statistic when nothing is wrong. `way`: 1 where it must go on from there to the
-    threshold, -1 as far to the other side, 0 to either.
+    threshold, -1 as far to the other side, 0 to either. `besides`: the same of what else must be, 1 where it is so.
     """
 
     statistic: float | None
@@ -45,15 +45,16 @@ class Standing(NamedTuple):
     words: str = ""
     usual: float = 0.0
     way: int = 1
+    besides: float = inf
 
     @property
     def reached(self) -> float | None:
-        """How much of the way from what is usual to the threshold lies behind it: 1 at the threshold."""
+        """How much of the way from what is usual to the threshold lies behind it, or of what else must be: 1 there."""
         if self.statistic is None or self.threshold is None or self.threshold == self.usual:
             return None
         part = (self.statistic - self.usual) / (self.threshold - self.usual)
         part = part * self.way if self.way else abs(part)
-        return part if isfinite(part) else None
+        return min(part, self.besides) if isfinite(part) else None
 
 
 def without(words: str) -> Standing:
@@ -68,7 +69,7 @@ def _adwin(params: Adwin, state: State, times: F64) -> Iterable[Standing]:
 
 
 def _halves(params: Adwin, window: Window, tick: int, times: float) -> Standing:
-    """The two sides of a window that are the most apart, by what they may be; if they are more, what a cut would tell."""
+    """The two sides of a window that are the most apart, by what they may be; beyond that, what a cut would tell."""
     if window.width <= params.grace_period:
         return without(f"no cut is looked for before it has {params.grace_period + 1} values, {window.width:.0f} came")
     wanted = DIRECTION[params.direction]
@@ -103,8 +104,10 @@ def _shiryaev_roberts(params: ShiryaevRoberts, state: State, times: F64) -> Iter
             own = bank.bets.atom[kind - ATOM_BELOW]
         evidence = added((state["sums"][row, : len(own)] * own)[None]).item()
         if evidence:
-            orders = f"evidence multiplies: it has {log(max(evidence, 1.0)) / log(params.arl * many):.0%} of the digits"
-            yield Standing(evidence, params.arl * many, orders)
+            orders = log(max(evidence, 1.0)) / log(params.arl * many)
+            yield Standing(
+                evidence, params.arl * many, f"evidence multiplies, and its logarithm is {orders:.0%} of the way"
+            )
         else:
             yield without(NO_VALUE if state["chain"].item(row) == SEED else ANEW)
 
@@ -133,10 +136,15 @@ def _envelope(params: Envelope, state: State, _: F64) -> Iterable[Standing]:
             spread, sign = not shares and channel % 2 == 1, 1.0 if side == 0 else -1.0
             if side not in sides or (spread and len(sides) < 2):
                 continue
-            numbers = [sign * today.item(channel, side), sign * limit.item(channel, side), centre.item(channel)]
-            value, most, usual = map(share_at, numbers) if shares else numbers
             size, what = SIZES[channel if shares else channel // 2], "distances" if spread else "averages"
-            one = Standing(value, most, f"the day's nearest, of {what} of {size:,} values", usual)
+            far, most = today.item(channel, side), limit.item(channel, side)
+            if not shares:  # Of what values the block was is known no more; of equal ones is the nearest limit.
+                most = max(most, mean.item(channel, side) + COUNTS * abs(far) / size)
+            value, most, usual = sign * far, sign * most, centre.item(channel)
+            if shares:
+                value, most, usual = map(share_at, (value, most, usual))
+            at_least = "" if shares else ", whose limit is at least so far"
+            one = Standing(value, most, f"the day's nearest, of {what} of {size:,} values{at_least}", usual)
             found.append((one.reached if one.reached is not None else -np.inf, one))
         if found:
             yield max(found, key=lambda each: each[0])[1]

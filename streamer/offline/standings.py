@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from math import inf, log
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from detectors.counts import fisher
 from detectors.standing import Standing, without
 from schemas.events.batch import Batch
 from schemas.records.alert import rfc3339
@@ -64,29 +66,49 @@ class Stands(NamedTuple):
         return {"now": self.now.plain(), "nearest": nearest, "words": self.words, "found": found}
 
 
-def _surprise(detect: Any, told: Evidence) -> str:
+Besides = tuple[str, float]
+"""What must be besides, in words, and how much of it is so: 1 or more where it is."""
+
+
+def _surprise(detect: Any, told: Evidence, monitor: Any, row: int) -> Besides:
     beyond = told["evidence"]["window"].get("surprise")
-    return "" if beyond is None else f"and beyond chance: surprise {beyond:.3g}, it must pass {detect.surprise:g}"
+    if beyond is None:  # Of a single level of a category.
+        return "", inf
+    return f"and beyond chance: surprise {beyond:.3g}, it must pass {detect.surprise:g}", beyond / detect.surprise
 
 
-def _change(detect: Any, told: Evidence) -> str:
+def _chance(detect: Any, told: Evidence, monitor: Any, row: int) -> Besides:
+    """By what is usual now: a window that was no news is in that."""
+    window, known = told["evidence"]["window"], monitor.usual.known(row)
+    if known is None:
+        return "", inf
+    up, n = told["finding"]["direction"] == "up", window["n"]
+    ones = (window["count"], known.ones) if up else (n - window["count"], known.n - known.ones)
+    chance = fisher(ones[0], n, ones[1], known.n) * (2.0 if detect.direction == "both" else 1.0)
+    part = log(min(max(chance, 1e-300), 1.0)) / log(detect.chance)
+    return f"and beyond chance: by chance {chance:.2g}, it must be below {detect.chance:g}", part
+
+
+def _change(detect: Any, told: Evidence, monitor: Any, row: int) -> Besides:
     if detect.against == "days":
-        return "against days it must be beyond what those have shown, too"
+        return "against days it must be beyond what those have shown, too", inf
     window = told["evidence"]["window"]
-    off = abs(window["value"] - window["expected"])
-    return f"and off by more than {detect.change:.0%}: {off:.3g} of {abs(window['expected']):.4g}"
+    off, least = abs(window["value"] - window["expected"]), detect.change * abs(window["expected"])
+    return f"and off by more than {least:.4g}: it is by {off:.4g}", off / least if least else inf
 
 
-def _effect(detect: Any, told: Evidence) -> str:
+def _effect(detect: Any, told: Evidence, monitor: Any, row: int) -> Besides:
     effect = told["finding"]["effect"]["deviations"]
-    return "" if effect is None else f"and apart by an effect of {abs(effect):.3g}, at least {detect.effect:g}"
+    if effect is None or not detect.effect:
+        return "", inf
+    return f"and apart by at least {detect.effect:g} deviations: by {abs(effect):.3g}", abs(effect) / detect.effect
 
 
-BESIDES: dict[str, Callable[[Any, Evidence], str]] = {
+BESIDES: dict[str, Callable[[Any, Evidence, Any, int], Besides]] = {
     "distribution": _surprise,
     "level": _change,
-    "share": lambda detect, told: f"and beyond chance: less likely than {detect.chance:g}",
-    "trend": lambda detect, told: f"and a rise or fall by more than {detect.max:.0%} of its centre",
+    "share": _chance,
+    "trend": lambda detect, *_: (f"and a rise or fall by more than {detect.max:.0%} of its centre", inf),
     "peers": _effect,
 }
 """By `detect.kind` what a window must be besides, so that it fires."""
@@ -106,12 +128,13 @@ def standing_of(monitor: Monitor, finding: Finding) -> Standing:
     if told is None or finding.ended in WORDS:
         return without(WORDS.get(finding.ended, "its newest verdict has no number"))
     statistic, threshold = told["finding"]["statistic"], told["finding"]["threshold"]
-    besides, usual = BESIDES[detect.kind](detect, told) if detect.kind in BESIDES else "", 0.0
+    words, part = BESIDES[detect.kind](detect, told, monitor, finding.row) if detect.kind in BESIDES else ("", inf)
+    usual = 0.0
     way = WAYS[detect.direction] if detect.kind in SIGNED else 1
     if detect.kind == "share" and threshold is not None:
         moved = told["finding"]["direction"]  # The threshold is that of this side.
         usual, way = threshold / (1.0 + detect.change * WAYS[moved]), 1 if detect.direction in ("both", moved) else -1
-    return Standing(statistic, threshold, besides, usual, way)
+    return Standing(statistic, threshold, words, usual, way, part)
 
 
 class Standings:
@@ -162,7 +185,7 @@ class Standings:
         before, known, reached = self.newest.get(key), self.nearest.get(key), at.standing.reached
         if before is None or before.standing != at.standing:  # The time is that since which it stands there.
             self.newest[key] = at
-        if reached is not None and reached > ((known.standing.reached or 0.0) if known is not None else 0.0):
+        if reached is not None and (known is None or reached > (known.standing.reached or 0.0)):
             self.nearest[key] = at
 
     def of(self, monitor: Monitor, row: int) -> Stands:
@@ -203,10 +226,11 @@ def told(stands: Stands) -> Iterator[str]:
     now, nearest = stands.now, stands.nearest
     if now.standing.statistic is not None:
         yield f"stands: {_far(now)}"
-    if nearest is not None and nearest != now:
+    if nearest is not None and (nearest.standing.reached or 0.0) > (now.standing.reached or 0.0):
         yield f"nearest: {_far(nearest)}"
     if stands.found.count:
-        yield f"found: {stands.found.count:,} times what an alert is made of, the last at {rfc3339(stands.found.last_ms)}"
+        last = rfc3339(stands.found.last_ms)
+        yield f"found: {stands.found.count:,} times it was beyond what it must pass, the last at {last}"
     if stands.words:
         yield f"{'besides' if now.standing.statistic is not None else 'stands'}: {'; '.join(stands.words)}"
 

@@ -33,10 +33,9 @@ def test_it_is_said_of_the_model_and_of_groups_in_doubt() -> None:
     assert any(line.startswith("estimated error of m, segment_country NL: ") for line in lines["sways"])
 
 
-def test_windows_are_made_for_it_only_where_there_are_labels() -> None:
-    config = load_text(LEAST, "x", {})
-    assert with_windows(config) is config
-    assert with_windows(CONFIG).topics.windows == NOWHERE, "what windows say is told, labels or not"
+def test_windows_are_made_and_told_whether_they_are_published_or_not() -> None:
+    assert with_windows(load_text(LEAST, "x", {})).topics.windows == NOWHERE
+    assert with_windows(CONFIG) is CONFIG
     labelled = load_text(f"{LEAST}labels: {{}}\n", "x", {})
     assert with_windows(labelled).topics.windows == NOWHERE
     assert labelled.topics.windows is None
