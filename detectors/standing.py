@@ -127,7 +127,7 @@ def _scan(params: Scan, state: State, chances: F64) -> Iterable[Standing]:
 
 
 def _envelope(params: Envelope, state: State, _: F64) -> Iterable[Standing]:
-    """The average of the day that is nearest to its limit."""
+    """The average of the day that is nearest to its limit, of those within."""
     shares, sides = state["limit"].shape[1] == LEVELS, SIDES[params.direction]
     for today, limit, mean in zip(state["today"], state["limit"], state["mean"], strict=True):
         centre = (mean[:, 0] - mean[:, 1]) / 2.0
@@ -140,6 +140,8 @@ def _envelope(params: Envelope, state: State, _: F64) -> Iterable[Standing]:
             far, most = today.item(channel, side), limit.item(channel, side)
             if not shares:  # Of what values the block was is known no more; of equal ones is the nearest limit.
                 most = max(most, mean.item(channel, side) + COUNTS * abs(far) / size)
+                if far > most:  # It was told, or it was of a few odd values, and so no news.
+                    continue
             value, most, usual = sign * far, sign * most, centre.item(channel)
             if shares:
                 value, most, usual = map(share_at, (value, most, usual))
@@ -150,7 +152,8 @@ def _envelope(params: Envelope, state: State, _: F64) -> Iterable[Standing]:
             yield max(found, key=lambda each: each[0])[1]
         else:
             taught = bool(np.isfinite(limit).any())
-            yield without("no block of this day is full" if taught else "it has no limit: days have not shown any yet")
+            none = "no average of this day is within its limit, or none is full yet"
+            yield without(none if taught else "it has no limit: days have not shown any yet")
 
 
 def _river(params: River, state: State, _: F64) -> Iterable[Standing]:

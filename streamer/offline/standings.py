@@ -47,7 +47,7 @@ class At(NamedTuple):
 class Found(NamedTuple):
     """How often it found what an alert could be made of, and when it last did."""
 
-    count: int = 0
+    times: int = 0
     last_ms: int = -1
 
 
@@ -62,7 +62,7 @@ class Stands(NamedTuple):
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         nearest = None if self.nearest is None else self.nearest.plain()
-        found = {"count": self.found.count, "last": rfc3339(self.found.last_ms)} if self.found.count else None
+        found = {"times": self.found.times, "last": rfc3339(self.found.last_ms)} if self.found.times else None
         return {"now": self.now.plain(), "nearest": nearest, "words": self.words, "found": found}
 
 
@@ -160,7 +160,7 @@ class Standings:
                 self._note(monitor, one.row, At(standing_of(monitor, one), time_ms))
                 if one.signal in (DRIFT, BREACH):
                     key = one.monitor, monitor.table.keys[one.row]
-                    self.found[key] = Found(self.found.get(key, Found()).count + 1, time_ms)
+                    self.found[key] = Found(self.found.get(key, Found()).times + 1, time_ms)
         for order, monitor in self.monitors.items():
             self.taken[order] += len(events)
             if not monitor.windowed and (order in told or self.taken[order] >= STRIDE * len(monitor.table.keys)):
@@ -228,9 +228,9 @@ def told(stands: Stands) -> Iterator[str]:
         yield f"stands: {_far(now)}"
     if nearest is not None and (nearest.standing.reached or 0.0) > (now.standing.reached or 0.0):
         yield f"nearest: {_far(nearest)}"
-    if stands.found.count:
+    if stands.found.times:
         last = rfc3339(stands.found.last_ms)
-        yield f"found: {stands.found.count:,} times it was beyond what it must pass, the last at {last}"
+        yield f"found: {stands.found.times:,} times it was beyond what it must pass, the last at {last}"
     if stands.words:
         yield f"{'besides' if now.standing.statistic is not None else 'stands'}: {'; '.join(stands.words)}"
 

@@ -123,7 +123,7 @@ def test_it_is_below_before_it_fires_and_then_what_the_alert_says(name: str) -> 
     (_, finding), (before, just) = first()[name], stood(len(ENGINES) - 1)[name]
     said = evidence_of(finding.evidence)["finding"]
     assert (just.now.standing.statistic, just.now.standing.threshold) == (said["statistic"], said["threshold"])
-    assert (before.found.count, just.found.count) == (0, 1)
+    assert (before.found.times, just.found.times) == (0, 1)
     if name in NO_NUMBER:
         assert before.now.standing.statistic is None
         assert before.words
@@ -152,7 +152,7 @@ def test_it_is_told_in_words_and_as_plain_data() -> None:
     plain = json.loads(json.dumps(just.plain()))
     assert plain["now"] == plain["nearest"]
     assert plain["now"]["reached"] > 1.0
-    assert plain["found"]["count"] == 1
+    assert plain["found"]["times"] == 1
 
 
 def test_what_is_not_known_yet_has_its_reason() -> None:
