@@ -67,9 +67,10 @@ def explain(
     shape: str,
 ) -> None:
     """Say what became of the first record, field by field, and of every monitor and series: what it watches, its tier
-    and what is missing for the next, usual level and limits, the smallest drift found in an hour and in a day with 80 %
-    chance, and what it has of the budget of false alarms. With labels also why some met no inference, why there is no
-    estimated error, and how often it held; with review which events people would be asked about, and why.
+    and what is missing for the next, usual level and limits, where its statistic stands, what it must pass and when it
+    was nearest (why it did not fire), the smallest drift found in an hour and in a day with 80 % chance, and what it
+    has of the budget of false alarms. With labels also why some met no inference, why there is no estimated error, and
+    how often it held; with review which events people would be asked about, and why.
     """
     either_files_or_topic(inputs, topic)
     config = load_or_exit(config_path)

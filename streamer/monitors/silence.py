@@ -35,6 +35,11 @@ class TickedMonitor(MonitorBase):
         self.presence = made.source
         self.told: dict[int, None] = {}  # rows whose breach was reported
 
+    def present(self, *names: str) -> list[tuple[int, ...]]:
+        """Of each row what there is of it by these names, see FIELDS of `presence.py`."""
+        self.presence.resize(len(self.table.keys))
+        return list(zip(*(self.presence.state[name].tolist() for name in names), strict=True))
+
     def retain(self, rows: I64) -> None:
         self.told = renumbered(self.told, rows)
 
@@ -117,14 +122,11 @@ class SilenceMonitor(TickedMonitor):
         return evidence(-1, silent_ms / 1000, round(limit_ms / 1000), None, None, None, more)
 
     def standing(self) -> Sequence[Standing]:
-        state, least, after_ms, found = self.presence.state, self.detect.min_count, self.detect.after_ms, []
-        for row, (n, silent_ms) in enumerate(zip(state["n"].tolist(), state["silent_ms"].tolist(), strict=True)):
-            limit_ms = max(float(after_ms), self._limit(row, TIME)) if self.detect.days else float(after_ms)
-            few = (
-                f"nobody misses it before {least} events, {n:,} came" if n < least else "as ticks of the service count"
-            )
-            limit = round(limit_ms / 1000) if isfinite(limit_ms) else None
-            found.append(Standing(silent_ms / 1000, limit, few))
+        least, after_ms, found = self.detect.min_count, float(self.detect.after_ms), []
+        for row, (n, silent_ms) in enumerate(self.present("n", "silent_ms")):
+            limit_ms = max(after_ms, self._limit(row, TIME)) if self.detect.days else after_ms
+            few = f"nobody misses it before {least} events, {n:,} came" if n < least else "silence is what ticks count"
+            found.append(Standing(silent_ms / 1000, round(limit_ms / 1000) if isfinite(limit_ms) else None, few))
         return found
 
     def days_left(self) -> I64:
@@ -160,12 +162,14 @@ class AgeMonitor(TickedMonitor):
         return found
 
     def standing(self) -> Sequence[Standing]:
-        """By the newest event; a tick goes by that of the model."""
-        began, newest = (self.presence.state[name].tolist() for name in ("first_ms", "newest_ms"))
-        ages_ms = (
-            now - (begin if self.since_ms is None else self.since_ms) for begin, now in zip(began, newest, strict=True)
-        )
-        return [Standing(age_ms / 1000, self.detect.max_ms / 1000) for age_ms in ages_ms]
+        """By the newest event of the model, as the ticks go by."""
+        rows, newest_ms, found = self.present("first_ms", "newest_ms"), dict[str, int](), []
+        for (group, _), (_, newest) in zip(self.table.keys, rows, strict=True):
+            newest_ms[group[0]] = max(newest, newest_ms.get(group[0], 0))
+        for (group, _), (first, _) in zip(self.table.keys, rows, strict=True):
+            age_ms = newest_ms[group[0]] - (first if self.since_ms is None else self.since_ms)
+            found.append(Standing(age_ms / 1000, self.detect.max_ms / 1000))
+        return found
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         old, limit = (told["finding"][name] / 86_400 for name in ("statistic", "threshold"))

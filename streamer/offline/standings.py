@@ -133,7 +133,9 @@ def standing_of(monitor: Monitor, finding: Finding) -> Standing:
     way = WAYS[detect.direction] if detect.kind in SIGNED else 1
     if detect.kind == "share" and threshold is not None:
         moved = told["finding"]["direction"]  # The threshold is that of this side.
-        usual, way = threshold / (1.0 + detect.change * WAYS[moved]), 1 if detect.direction in ("both", moved) else -1
+        times = 1.0 + detect.change * WAYS[moved]
+        # No share falls by all of itself and more: that is no way to go.
+        usual, way = threshold / times if times > 0.0 else threshold, 1 if detect.direction in ("both", moved) else -1
     return Standing(statistic, threshold, words, usual, way, part)
 
 

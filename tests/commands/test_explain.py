@@ -37,6 +37,7 @@ def test_it_says_of_every_series_what_would_be_found(files: tuple[Path, Path]) -
     assert lines[3] == "not in the budget: feature-type (occurrence: no rate is known)."
     assert lines[4].startswith("fraud confidence: envelope of confidence (prediction.confidence), ")
     assert any("tier: proved" in line for line in lines)
+    assert any(line.startswith("  stands: ") and "% of the way, at 2023-11-" in line for line in lines)
     assert any("detectable: a drop of " in line and "is found in 1d with 80 % chance" in line for line in lines)
     assert lines[-1].startswith("  expected: 5.00% of the budget, 0.05 false alarms a week")
 
@@ -44,6 +45,9 @@ def test_it_says_of_every_series_what_would_be_found(files: tuple[Path, Path]) -
 def test_as_json_it_is_a_list(files: tuple[Path, Path]) -> None:
     found = json.loads(run(files, "--format", "json", "--model", "fraud").output)
     assert {one["monitor"] for one in found} >= {"confidence", "feature-mean", "traffic"}
+    stands = {one["monitor"]: one["stands"] for one in found}
+    assert all(one["now"]["statistic"] is not None or one["words"] for one in stands.values()), "a number, or why not"
+    assert 0.0 < stands["confidence"]["now"]["reached"] <= stands["confidence"]["nearest"]["reached"] < 1.0
     assert json.loads(run(files, "--format", "json", "--model", "nobody").output) == []
 
 

@@ -41,6 +41,11 @@ def test_another_relation_is_told_with_the_segment_where_it_is(seed: int) -> Non
     assert window["segments"][0]["realised"] > 1.5 * window["segments"][0]["estimated"]
     assert sum(part["n"] for part in window["segments"]) == window["n"]
     assert one["replay"]["command"].startswith("driftline replay")
+    [stands] = told.task.monitors["gap"].standing()
+    assert stands.words.startswith("the newest window, of ")
+    assert stands.statistic is not None
+    assert stands.threshold is not None
+    assert (stands.statistic > stands.usual) == (stands.threshold > stands.usual), "the border of its side"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -123,6 +128,7 @@ def test_a_stream_that_ends_before_there_is_a_calibration_says_nothing() -> None
     gap = told.task.monitors["gap"]
     assert isinstance(gap, GapMonitor)
     assert gap.rows[0].labels == gap.rows[0].gap.unjudged == 400 - DELAY
+    assert "a window has 50" in gap.standing()[0].words
 
 
 def test_it_is_of_realised_error_and_in_the_standard_set_where_there_are_labels() -> None:

@@ -45,6 +45,19 @@ def test_the_alert_says_who_and_how_long() -> None:
     assert last["data"]["trigger"]["time"] == "2023-11-14T22:19:20.000Z"
 
 
+def test_how_silent_it_is_by_now_is_what_the_alert_says() -> None:
+    life = Life()
+    life.minute("app")
+    for minutes in range(6):
+        [now] = life.task.monitors["no-data"].standing()
+        assert now.statistic == 60.0 * minutes
+        assert (("firing", "no-data", "") in life.alerts()) == ((now.reached or 0.0) >= 1.0)
+        if minutes < 5:
+            life.minute()
+    finding = next(one["data"] for one in life.records() if "no-data" in json.dumps(one["data"]["alert"]))["finding"]
+    assert (now.statistic, now.threshold) == (finding["statistic"], finding["threshold"]) == (300.0, 300)
+
+
 def test_one_caller_of_two_falls_silent() -> None:
     life = Life()
     for _ in range(3):
@@ -142,6 +155,8 @@ def test_a_version_is_too_old_once_by_the_events_of_its_model() -> None:
     for number in (1, 2):
         task.tick(Tick(3, BEGIN_MS + number, caught_up=True))
     assert told(task) == [("1", "m (1): the model is 2.0 days old (limit 2)")]
+    assert [one.statistic for one in monitor.standing()] == [172_800.001, 86_400.001]
+    assert [(one.reached or 0.0) > 1.0 for one in monitor.standing()] == [True, False]
     again = Task.load(task.config, AT, task.dump())
     seen(again, ("2", BEGIN_MS + 3 * DAY_MS + 2))
     again.tick(Tick(4, BEGIN_MS + 3, caught_up=True))
