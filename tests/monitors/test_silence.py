@@ -54,8 +54,8 @@ def test_how_silent_it_is_by_now_is_what_the_alert_says() -> None:
         assert (("firing", "no-data", "") in life.alerts()) == ((now.reached or 0.0) >= 1.0)
         if minutes < 5:
             life.minute()
-    finding = next(one["data"] for one in life.records() if "no-data" in json.dumps(one["data"]["alert"]))["finding"]
-    assert (now.statistic, now.threshold) == (finding["statistic"], finding["threshold"]) == (300.0, 300)
+    alert = next(one["data"] for one in life.records() if one["data"]["alert"]["labels"]["monitor"] == "no-data")
+    assert (now.statistic, now.threshold) == (alert["statistic"], alert["threshold"]) == (300.0, 300)
 
 
 def test_one_caller_of_two_falls_silent() -> None:
