@@ -89,9 +89,8 @@ def _page_hinkley(params: PageHinkley, state: State, times: F64) -> Iterable[Sta
     up, down = state["sum_increase"] - state["min_increase"], state["max_decrease"] - state["sum_decrease"]
     sides = np.stack([up, down], axis=1)[:, SIDES[params.direction]].max(axis=1, initial=-np.inf)
     for n, most, many in zip(state["n"].tolist(), sides.tolist(), times.tolist(), strict=True):
-        few = (
-            f"no change is told before {params.min_instances} values, {n:.0f} came" if n < params.min_instances else ""
-        )
+        least = params.min_instances
+        few = f"no change is told before {least} values, {n:.0f} came" if n < least else ""
         yield Standing(most, params.threshold * many, few) if n else without(NO_VALUE)
 
 
@@ -104,10 +103,9 @@ def _shiryaev_roberts(params: ShiryaevRoberts, state: State, times: F64) -> Iter
             own = bank.bets.atom[kind - ATOM_BELOW]
         evidence = added((state["sums"][row, : len(own)] * own)[None]).item()
         if evidence:
-            orders = log(max(evidence, 1.0)) / log(params.arl * many)
-            yield Standing(
-                evidence, params.arl * many, f"evidence multiplies, and its logarithm is {orders:.0%} of the way"
-            )
+            most = params.arl * many
+            orders = f"evidence multiplies, and its logarithm is {log(max(evidence, 1.0)) / log(most):.0%} of the way"
+            yield Standing(evidence, most, orders)
         else:
             yield without(NO_VALUE if state["chain"].item(row) == SEED else ANEW)
 
@@ -183,8 +181,6 @@ def standings(params: Params, state: State, by_row: F64) -> list[Standing]:
     must be. A detector that is not in the table has no number.
     """
     known = STANDINGS.get(type(params))
-    return (
-        [without("its detector states no number")] * len(by_row)
-        if known is None
-        else list(known(params, state, by_row))
-    )
+    if known is None:
+        return [without("its detector states no number")] * len(by_row)
+    return list(known(params, state, by_row))

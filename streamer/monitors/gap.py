@@ -181,7 +181,7 @@ class GapMonitor(MonitorBase):
     def standing(self) -> Sequence[Standing]:
         """By the newest window that is full."""
         known = (self.rows.get(row) for row in range(len(self.table.keys)))
-        return [_standing(one) for one in known]
+        return [_standing(one, self.way) for one in known]
 
     def sentence(self, labels: Mapping[str, str], told: Evidence) -> str:
         window = told["evidence"]["window"]
@@ -212,14 +212,15 @@ class GapMonitor(MonitorBase):
             one.load(given)
 
 
-def _standing(one: Watched | None) -> Standing:
+def _standing(one: Watched | None, way: int) -> Standing:
     newest = None if one is None else one.gap.newest
     if newest is None:
         labels = 0 if one is None else one.labels
         return without(f"{labels:,} labels came that a calibration could be held against, a window has {SHORTEST}")
     estimate, size = newest.estimate, f"the newest window, of {newest.window:,} labels"
-    border = estimate.high if newest.realised >= estimate.error else estimate.low
-    return Standing(newest.realised, border, size, estimate.error)
+    up = newest.realised >= estimate.error
+    border, asked = estimate.high if up else estimate.low, way == 0 or (way > 0) == up
+    return Standing(newest.realised, border, size, estimate.error, 1 if asked else -1)
 
 
 def segment_of(part: Part) -> dict[str, Any]:

@@ -66,9 +66,8 @@ def test_it_is_below_before_the_alarm_and_at_it_what_the_alarm_says(
 def test_of_a_cut_that_is_not_looked_for_yet_it_is_what_the_alarm_will_say() -> None:
     """At the value before the look the window lacks one value: the same cut, by the same rule."""
     params, values = Adwin(clock=32, direction="up"), NORMAL
-    bank, other = make_bank(params), make_bank(Adwin(clock=1))
-    for one in (bank, other):
-        one.resize(1)
+    bank = make_bank(params)
+    bank.resize(1)
     place = int(bank.update(np.zeros(500, np.int64), values).place[0])
     bank = make_bank(params)
     bank.resize(1)
@@ -78,6 +77,33 @@ def test_of_a_cut_that_is_not_looked_for_yet_it_is_what_the_alarm_will_say() -> 
     assert stands.reached is not None
     assert stands.reached > 1.0, "it would fire if it looked"
     assert of(bank, Adwin(clock=32, direction="down")).reached != stands.reached
+
+
+@pytest.mark.parametrize("make", ENGINES)
+@pytest.mark.parametrize(
+    ("told", "quiet", "values"),
+    [
+        (Adwin(clock=1), Adwin(clock=1_000_000), NORMAL),
+        (ShiryaevRoberts(), ShiryaevRoberts(arl=1e15), NORMAL),
+        (ShiryaevRoberts(), ShiryaevRoberts(arl=1e15), ONES),  # Of an atom there are other bets.
+        (PageHinkley(), PageHinkley(threshold=1e6), NORMAL),
+    ],
+    ids=["adwin", "ranks", "ranks of ones", "page_hinkley"],
+)
+def test_who_may_not_fire_yet_stands_where_the_alarm_of_another_is(
+    make: Callable[[Params], Bank], told: Params, quiet: Params, values: Any
+) -> None:
+    """To the last bit, from a state that has not begun anew."""
+    bank, other = make(told), make(quiet)
+    for one in (bank, other):
+        one.resize(1)
+    hits = bank.update(np.zeros(len(values), np.int64), values)
+    place = hits.place.item(0)
+    other.update(np.zeros(place + 1, np.int64), values[: place + 1])
+    stands = of(other, quiet)
+    assert stands.statistic == hits.statistic[0]
+    if isinstance(told, Adwin):
+        assert stands.threshold == hits.threshold[0]
 
 
 def test_a_raised_threshold_is_the_one_to_pass() -> None:
