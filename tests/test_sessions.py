@@ -40,6 +40,7 @@ WITHOUT_A_SECOND = {
     "river_equality": "banks in Python and their river",
     "shared_rate": "compares the two",
     "shiryaev_roberts": "its banks in Python are tried beside their twins",
+    "standing": "tries both",
 }
 
 
