@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 from streamer.config.load import load_text
 from streamer.kafka.group_reader import GroupReader, Place
 from streamer.port import Partition
+from tests.kafka.member import read
 from tests.kafka.service import committed
 from tests.waiting import PATIENCE_S, until
 
@@ -56,6 +57,7 @@ def test_it_reads_all_and_keeps_what_is_done_with(broker: str, make_topics: Call
             producer.produce(topic, value, partition=0)
         producer.flush(PATIENCE_S)
         (producer.commit_transaction if lands else producer.abort_transaction)(PATIENCE_S)
+    until(lambda: len(read(broker, topic, "read_committed")) == 3, "the marker of the last one is written, too")
     config, at, other = config_of(broker), (topic, 0), (topic, 1)
 
     first, seen = GroupReader(config, f"{topic}-bridge", [topic], LOGGER), Seen()
