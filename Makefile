@@ -58,7 +58,7 @@ $(STAMP): $(PACKAGES) pyproject.toml schemas/native/Cargo.toml $(shell find sche
 lint: ## style and types
 	@$(MAKE) --no-print-directory -j 2 lint-python lint-rust
 
-# Of a new checkout nothing is compiled, and each of the nine processes that collect the tests would compile all of it
+# Of a new checkout nothing is compiled, and each of the eight processes that collect the tests would compile all of it
 # and of its packages: 16 s of a processor instead of 5. So one does it, while mypy has the other processor.
 checked:
 	@$(MAKE) --no-print-directory -j 2 lint-python lint-rust collected
@@ -76,7 +76,7 @@ lint-rust:
 	else echo "cargo with rustfmt and clippy is not here: the compiled core was not linted"; fi
 
 test: checked ## lint, types, unit, property, simulation and, with Java 17+ and Maven, the real-broker tests
-	$(BIN)/pytest -q -n 6 --dist loadgroup --durations 5 $(ARGS)
+	$(BIN)/pytest -q -n 5 --dist loadgroup --durations 5 $(ARGS)
 	@echo "once more without the compiled core, the simulator with the next seeds:"
 	DRIFTLINE_NATIVE=0 DRIFTLINE_FIRST_SEED=40 DRIFTLINE_SEEDS=5 $(BIN)/pytest -q -n 3 --dist loadgroup --durations 5 $(PURE)
 
