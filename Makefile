@@ -1,7 +1,7 @@
 # Driftline. `make help` lists what there is.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-# That of a distribution is compiled by profile, one that pyenv made seldom is: the suite takes a tenth less with it.
+# That of a distribution is compiled by profile, others seldom are: of three test files it takes a tenth less.
 PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
