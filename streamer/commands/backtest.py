@@ -120,7 +120,7 @@ def backtest(
             click.echo(note, err=True)
         known = None if incidents is None else read_known(incidents)
         specs = [spec for text in inject for spec in parse_spec(text)]
-        found = judged(history, Asked(configs, True, tolerance, known, specs, inject_from))
+        found = judged(history, Asked(configs, tolerance, known, specs, inject_from))
     _print(found, shape, html)
     account = found.runs[0].account
     for line in unused(account, history.place):

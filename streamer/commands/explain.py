@@ -85,7 +85,7 @@ def explain(
             click.echo("\n".join(shown))
         if record is not None:
             return
-        sample, found = explained(config, history("running"), model, monitor, together=True)
+        sample, found = explained(config, history("running"), model, monitor)
     if shape == "json":
         click.echo(orjson.dumps([one.plain() for one in found], option=orjson.OPT_INDENT_2).decode())
         return

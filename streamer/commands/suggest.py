@@ -81,11 +81,11 @@ def suggest(
         records = list(islice(looked, LOOKED_AT))
         looked.close()
         found = mapped(head, records, topic or "inferences")
-        before = load_text(yaml_of(head, found, Profile(least, True).left()), "suggested", {})
+        before = load_text(yaml_of(head, found, Profile(least).left()), "suggested", {})
         chosen = as_the_service_would(given(before), inputs, topic, partitions)
         in_one = chosen.topics.ordered is not None or chosen.kafka.order == "model"
         ordered = in_order_of_models if in_one else given
-        profile, events = Profile(ordered(before), True), source(ordered(before))
+        profile, events = Profile(ordered(before)), source(ordered(before))
         for partition, some in events("looking at the events"):
             if some:
                 profile.take(partition, some)
@@ -93,7 +93,7 @@ def suggest(
         config = load_text(text, "suggested", {})
         heartbeat = config.heartbeat.model_copy(update={"interval_ms": HOUR_MS})
         quick = ordered(config.model_copy(update={"heartbeat": heartbeat}))
-        tried = backtest(source(quick), Asked([("suggested", quick)], True))
+        tried = backtest(source(quick), Asked([("suggested", quick)]))
     for line in unused(tried.runs[0].account, events.place):
         click.echo(line, err=True)
     if not tried.runs[0].account.used:

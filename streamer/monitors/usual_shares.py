@@ -33,11 +33,9 @@ class Usual(NamedTuple):
     def share(self) -> float:
         return self.ones / self.n
 
-    def chance(self, window: Window, up: bool) -> float:
-        """How likely as many ones as in the window are, or more; or, not `up`, or fewer."""
-        if up:
-            return fisher(window.hits, window.n, self.ones, self.n)
-        return fisher(window.n - window.hits, window.n, self.n - self.ones, self.n)
+    def chance(self, ones: int, n: int, up: bool) -> float:
+        """How likely so many ones are in a window of n values, or more; or, not `up`, or fewer."""
+        return fisher(ones, n, self.ones, self.n) if up else fisher(n - ones, n, self.n - self.ones, self.n)
 
 
 NOTHING = Usual(0, 0, 0)
@@ -67,7 +65,7 @@ class UsualShares:
         """Count a window that is no breach."""
         if usual.windows >= WINDOWS or window.row in self.table.pinned:
             return
-        if min(usual.chance(window, up) for up in (True, False)) >= ODD / 2:
+        if min(usual.chance(window.hits, window.n, up) for up in (True, False)) >= ODD / 2:
             told = self.told.get(window.row, NOTHING)
             self.told[window.row] = Usual(told.ones + window.hits, told.n + window.n, told.windows + 1)
 

@@ -194,7 +194,7 @@ class ShareMonitor(CountedMonitor):
         wanted = {"up": up, "down": not up, "both": True}[detect.direction]
         far = fraction > limit if up else fraction < limit
         sides = 2.0 if detect.direction == "both" else 1.0
-        breach = wanted and far and usual.chance(window, up) * sides < detect.chance
+        breach = wanted and far and usual.chance(window.hits, window.n, up) * sides < detect.chance
         if not breach:
             self.usual.learn(window, usual)
         return Judgement(BREACH if breach else CLEAR, 1 if up else -1, limit)

@@ -38,7 +38,6 @@ class Asked(NamedTuple):
     """What is asked of a history. `begin_at`: the part of a model's time after which faults begin."""
 
     configs: Sequence[tuple[str, cfg.Config]]  # with their names: the new one, and the one it is compared with
-    together: bool = False  # all partitions as one, see Replay
     tolerance_ms: int = 3_600_000
     known: Sequence[Known] | None = None
     specs: Sequence[Spec] = ()
@@ -58,9 +57,9 @@ class Schooling:
 class Run:
     """One config over the history."""
 
-    def __init__(self, name: str, config: cfg.Config, together: bool) -> None:
+    def __init__(self, name: str, config: cfg.Config) -> None:
         self.name, self.config = name, config
-        self.engine = Replay(config, fields_of(config), together=together)
+        self.engine = Replay(config, fields_of(config), together=True)
         self.told, self.survey = Told(), Survey()
         self.schools: dict[str, Schooling] = {}  # of models with monitors that learn so
         self._day: dict[Partition, int] = {}
@@ -185,7 +184,7 @@ class Backtest(NamedTuple):
 
 def backtest(past: Past, asked: Asked) -> Backtest:
     """Run the configs over the history, the copies with faults beside the first of them."""
-    runs = [Run(name, config, asked.together) for name, config in asked.configs]
+    runs = [Run(name, config) for name, config in asked.configs]
     copies = list(_copies(past, asked)) if asked.specs else []
     for some in stretches(past("running")):
         for run, cut in [(one, cut) for one in runs for cut in one.engine.cuts(some)]:
@@ -212,16 +211,16 @@ def backtest(past: Past, asked: Asked) -> Backtest:
 def _copies(past: Past, asked: Asked) -> Iterator[Copy]:
     """A stream for each fault, in which each model has it from some part of its own time on."""
     _, config = asked.configs[0]
-    survey, onsets_ms = surveyed(past, config, asked.together), dict[str, int]()
+    survey, onsets_ms = surveyed(past, config), dict[str, int]()
     for model, seen in survey.models.items():
         onsets_ms[model] = seen.first_ms + round((seen.last_ms - seen.first_ms) * asked.begin_at)
     for fault in faults(asked.specs, survey, config.exclude):
         yield Copy(fault, {model: onsets_ms[model] for model in fault.targets}, Replay(config, fields_of(config)))
 
 
-def surveyed(past: Past, config: cfg.Config, together: bool) -> Survey:
+def surveyed(past: Past, config: cfg.Config) -> Survey:
     """What the events are like: everything is read once, and nothing is watched."""
-    engine, survey = Replay(config, fields_of(config), ticking=False, together=together), Survey()
+    engine, survey = Replay(config, fields_of(config), ticking=False, together=True), Survey()
     for some in stretches(past("looking at the events")):
         for part, _ in (one for cut in engine.cuts(some) for one in cut.parts):
             if part is not None:

@@ -64,10 +64,9 @@ def explain(
     source: Iterable[tuple[Partition, list[Record]]],
     model: str | None = None,
     monitor: str = "*",
-    together: bool = False,
 ) -> tuple[Sample, list[Explained]]:
     """Run the config over the events, and say what came of each series; of one model, and of monitors of a pattern."""
-    sample = Sample(with_windows(config), together, partial(StandingTask, pattern=monitor))
+    sample = Sample(with_windows(config), True, partial(StandingTask, pattern=monitor))
     for some in stretches(source):
         sample.take(some)
         for task in sample.tasks.values():

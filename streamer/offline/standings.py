@@ -1,7 +1,8 @@
 """Where the statistic of every series stands, what it must pass, and when it was nearest: for `driftline explain`.
 
-The findings of windows say it themselves, each as an alert would. Detectors of edges are asked now and then (`STRIDE`),
-so that what they show in between is not seen; where they fire what the alert has counts.
+The findings of windows say it themselves, each as an alert would. Detectors of edges are asked once as many events came
+as they have series, since asking then costs no more than they do: what they show in between is not seen, and where they
+fire what the alert has counts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors.counts import fisher
 from detectors.standing import Standing, without
 from schemas.events.batch import Batch
 from schemas.records.alert import rfc3339
@@ -26,9 +26,6 @@ from streamer.monitors.finding import BREACH, DRIFT, STRETCH, Finding
 from streamer.port import Partition
 from streamer.series.table import Key
 from streamer.signals.columns import I64, Bool
-
-STRIDE = 1
-"""A monitor is asked once so many times as many events came as it has series: asking costs no more than they do."""
 
 
 class At(NamedTuple):
@@ -82,9 +79,8 @@ def _chance(detect: Any, told: Evidence, monitor: Any, row: int) -> Besides:
     window, known = told["evidence"]["window"], monitor.usual.known(row)
     if known is None:
         return "", inf
-    up, n = told["finding"]["direction"] == "up", window["n"]
-    ones = (window["count"], known.ones) if up else (n - window["count"], known.n - known.ones)
-    chance = fisher(ones[0], n, ones[1], known.n) * (2.0 if detect.direction == "both" else 1.0)
+    chance = known.chance(window["count"], window["n"], told["finding"]["direction"] == "up")
+    chance *= 2.0 if detect.direction == "both" else 1.0
     part = log(min(max(chance, 1e-300), 1.0)) / log(detect.chance)
     return f"and beyond chance: by chance {chance:.2g}, it must be below {detect.chance:g}", part
 
@@ -165,7 +161,7 @@ class Standings:
                     self.found[key] = Found(self.found.get(key, Found()).times + 1, time_ms)
         for order, monitor in self.monitors.items():
             self.taken[order] += len(events)
-            if not monitor.windowed and (order in told or self.taken[order] >= STRIDE * len(monitor.table.keys)):
+            if not monitor.windowed and (order in told or self.taken[order] >= len(monitor.table.keys)):
                 rows = told.get(order, {})
                 self._ask(monitor, {row for row, one in rows.items() if one.event == last}, set(rows))
 

@@ -301,10 +301,10 @@ class Left(NamedTuple):
 class Profile:
     """What the fields of the whole range are like."""
 
-    def __init__(self, config: cfg.Config, together: bool) -> None:
+    def __init__(self, config: cfg.Config) -> None:
         self.config, self.survey = config, Survey()
         self.names, self.codes = Names(), MaybeCodes()
-        self.engine = Replay(config, fields_of(config), ticking=False, together=together)
+        self.engine = Replay(config, fields_of(config), ticking=False, together=True)
 
     def take(self, partition: Partition, records: list[Record]) -> None:
         for part, _ in (one for cut in self.engine.cuts([(partition, records)]) for one in cut.parts):

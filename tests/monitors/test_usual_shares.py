@@ -43,15 +43,15 @@ def test_the_reference_alone_cannot_tell_what_it_can_with_the_windows() -> None:
     shares = shares_of(5)  # 1 % becomes 4 %.
     alone = shares.before(window(20))
     assert alone is not None
-    assert alone.chance(window(20), up=True) > 1e-3
+    assert alone.chance(20, 500, up=True) > 1e-3
     for _ in range(WINDOWS):
         usual = shares.before(window(5))
         assert usual is not None
         shares.learn(window(5), usual)
     later = shares.before(window(20))
     assert later is not None
-    assert later.chance(window(20), up=True) < 1e-6
-    assert later.chance(window(0), up=False) < 0.01
+    assert later.chance(20, 500, up=True) < 1e-6
+    assert later.chance(0, 500, up=False) < 0.01
 
 
 @pytest.mark.parametrize("hits", [0, 90])

@@ -120,7 +120,7 @@ def test_to_go_on_from_a_snapshot_is_to_have_had_the_fault_from_the_beginning(he
     asked = Asked(pairs(EAGER), specs=parse_spec("shift=3@features.amount"), begin_at=0.5)
     found = backtest(reader(healthy), asked)
     onsets = {one.model: one.onset_ms for one in found.injected}
-    [fault] = faults(asked.specs, surveyed(reader(healthy), configured(), False))
+    [fault] = faults(asked.specs, surveyed(reader(healthy), configured()))
     engine, told = Replay(configured(), fields_of(configured())), Told()
     for partition, records in reader(healthy)(""):
         [cut] = engine.cuts([(partition, records)])

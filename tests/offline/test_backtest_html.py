@@ -69,7 +69,7 @@ def test_the_whole_page(tmp_path: Path) -> None:
 
 def test_whatever_names_hold_is_text() -> None:
     begin_ms = BEGIN * 1000
-    runs = [Run(EVIL, configured(), False), Run("old", configured(), False)]
+    runs = [Run(EVIL, configured()), Run("old", configured())]
     for run in runs:
         run.told.incidents["x"] = episode(EVIL, begin_ms + 3_600_000)
         run.told.alerts["x"] = episode(EVIL, begin_ms + 3_600_000, monitor=EVIL)
@@ -82,7 +82,7 @@ def test_whatever_names_hold_is_text() -> None:
 
 
 def test_of_nothing_there_is_a_page() -> None:
-    run = Run("new", configured(), False)
+    run = Run("new", configured())
     read = checked(page(Backtest(Asked([("new", run.config)]), [run], {}, None, None, None, [])))
     assert "no events" in read.text
     assert "svg" not in read.tags
@@ -90,7 +90,7 @@ def test_of_nothing_there_is_a_page() -> None:
 
 @pytest.mark.parametrize("weeks", [1, 30, 400])
 def test_labels_of_the_axis_do_not_lie_on_each_other(weeks: int) -> None:
-    begin_ms, run = BEGIN * 1000, Run("new", configured(), False)
+    begin_ms, run = BEGIN * 1000, Run("new", configured())
     watched = {"m": Stretch(5, begin_ms, begin_ms + weeks * 7 * DAY * 1000)}
     text = page(Backtest(Asked([("new", run.config)]), [run], watched, None, None, None, []))
     for chart in text.split("<svg")[1:]:

@@ -31,8 +31,8 @@ def suggested(given: list[Record]) -> dict[str, Any]:
     """The YAML as it would be printed, which can be loaded."""
     found = mapped(HEAD, given, "inferences")
     least = load_text(HEAD, "x", {})
-    before = load_text(yaml_of(HEAD, found, Profile(least, False).left()), "x", {})
-    profile = Profile(before, False)
+    before = load_text(yaml_of(HEAD, found, Profile(least).left()), "x", {})
+    profile = Profile(before)
     profile.take(("inferences", 0), given)
     text = yaml_of(HEAD, found, profile.left())
     load_text(text, "x", {})
@@ -142,7 +142,7 @@ def test_a_time_is_known_by_its_values_where_nothing_is_called_so() -> None:
 def test_what_looks_like_an_id_but_is_not_called_like_one_is_only_said() -> None:
     given = of(map(event, range(400)))
     found = mapped(HEAD, given, "inferences")
-    profile = Profile(load_text(HEAD, "x", {}), False)
+    profile = Profile(load_text(HEAD, "x", {}))
     profile.take(("inferences", 0), given)
     left = profile.left()
     assert [note.partition(":")[0] for note in left.notes] == ["features.cents"]
