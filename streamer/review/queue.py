@@ -271,7 +271,7 @@ class ReviewQueue:
             "sent": [self.sent[RANKED], self.sent[CONTROL]],
             "counts": [*self.counts.values()],
             "events": self.events,
-            "of_model": [list(pair) for pair in self.of_model.items()],
+            "of_model": [list(pair) for pair in sorted(self.of_model.items())],  # However the log was cut.
             "asked": np.array([*self.asked], np.uint64),
             "strata": [*self.ranked],
             "ranked": [kept.dump() for kept in self.ranked.values()],

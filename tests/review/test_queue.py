@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamer.engine.snapshot import encode
 from streamer.review.queue import (
     BELONGS,
     CONTROL,
@@ -73,6 +74,18 @@ def test_restarts_and_cuts_change_no_item(seed: int) -> None:
     assert len(whole) > 100
     for size in (1 if seed == 0 else 17, 333):
         assert told(terms, events, figures, size, restarts=True) == whole
+
+
+def test_cuts_change_no_byte_of_what_is_held_whatever_the_models() -> None:
+    events, figures = traffic(0, 300, 0.01)
+    events = events._replace(model=np.arange(300, 0, -1).astype(np.uint64) % 7)
+    states = []
+    for size in (300, 17, 1):
+        queue = ReviewQueue(Terms())
+        for begin in range(0, 300, size):
+            queue.offer(part(events, begin, begin + size), part(figures, begin, begin + size))
+        states.append(encode(queue.dump()))
+    assert states[1:] == states[:-1]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

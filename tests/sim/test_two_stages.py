@@ -221,6 +221,11 @@ def test_a_packed_record_whose_first_event_is_later_than_its_last_changes_nothin
     live(41597)
 
 
+def test_models_whose_first_events_of_an_hour_come_in_one_batch_are_held_as_those_that_do_not() -> None:
+    """Found by the campaign: what the queue of reviews holds of each model was in the order of batches."""
+    live(9206)
+
+
 class ForgetsWhatItOrdered(Worker):
     """After a commit that did not land the offsets go on, and the records do not come again."""
 
